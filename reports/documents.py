@@ -1,0 +1,286 @@
+"""What a conformance run and a bench summary say, as values.
+
+The shapes are those of `fixtures/schemas`; a record that breaks them is refused by `fields`.
+No file is opened here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .fields import DocumentError, Fields
+
+OUTCOMES = (
+    "passed",
+    "failed",
+    "not_testable",
+    "unstable",
+    "errored",
+    "not_offered",
+    "not_judged",
+)
+LEVELS = ("MUST", "SHOULD", "MAY")
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request and what came back."""
+
+    method: str
+    path: str
+    request: str | None
+    status: int | None
+    headers: tuple[tuple[str, str], ...]
+    body: str
+    pieces: tuple[tuple[float, int], ...]  # milliseconds since sent, bytes
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What one check found."""
+
+    id: str
+    level: str
+    class_name: str
+    title: str
+    source: str | None
+    outcome: str
+    covers: tuple[str, ...]
+    breaks: tuple[str, ...]
+    expected: object
+    actual: object
+    reason: str | None
+    curl: str | None
+    duration_ms: float
+    attempts: tuple[str, ...]
+    evidence: tuple[Exchange, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Whether a client works with the target; None: nothing that it needs was judged."""
+
+    name: str
+    works: bool | None
+    failed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A whole conformance run."""
+
+    suite_version: str
+    started_at: str
+    finished_at: str
+    url: str
+    version: str | None
+    server: str | None
+    model: str | None
+    scripted: bool
+    selection: Mapping[str, object]
+    machine: Mapping[str, object]
+    calibration: tuple[str, ...]
+    trusts_status: bool | None
+    verdicts: tuple[Verdict, ...]
+    headline: str
+    counts: Mapping[str, int]
+    clients: tuple[Client, ...]
+    exit_status: int
+    interrupted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """Percentiles of `n` values; None where there is no sample."""
+
+    n: int
+    p50: float | None
+    p90: float | None
+    p99: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One load of a bench."""
+
+    concurrency: int
+    requests: int
+    failures: int
+    errors: Mapping[str, int]
+    duration_s: float
+    output_tokens: int | None
+    output_tokens_per_s: float | None
+    requests_per_s: float | None
+    ttft_ms: Figure
+    itl_ms: Figure
+    tpot_ms: Figure
+    e2e_ms: Figure
+    dispatch_late_ms: Figure | None
+    coalesced_share: float | None
+    server_rss_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The figures of a bench run."""
+
+    bench_version: str
+    started_at: str
+    finished_at: str | None
+    profile: Mapping[str, object]
+    target: Mapping[str, object]
+    machine: Mapping[str, object]
+    stamps: str
+    valid: bool
+    invalid_because: tuple[str, ...]
+    definitions: Mapping[str, str]
+    points: tuple[Point, ...]
+
+
+def run_of(header: Fields, verdicts: tuple[Verdict, ...], footer: Fields) -> Run:
+    """The run that these records make.
+
+    :raises DocumentError: where the footer counts other verdicts than there are.
+    """
+    target = header.fields("target")
+    counts = _counts(footer.fields("counts"))
+    if sum(counts.values()) != len(verdicts):
+        raise DocumentError(
+            f"{footer.where}: the footer counts {sum(counts.values())} verdicts, "
+            f"but there are {len(verdicts)}; lines were lost or added."
+        )
+    calibration = header.fields("calibration") if "calibration" in header else None
+    return Run(
+        suite_version=header.text("suite_version"),
+        started_at=header.text("started_at"),
+        finished_at=footer.text("finished_at"),
+        url=target.text("url"),
+        version=target.maybe_text("version"),
+        server=target.maybe_text("server"),
+        model=target.maybe_text("model"),
+        scripted=target.flag("scripted"),
+        selection=dict(header.fields("selection").items()),
+        machine=dict(header.fields("machine").items()),
+        calibration=calibration.texts("notes") if calibration else (),
+        trusts_status=calibration.flag("trusts_status") if calibration else None,
+        verdicts=verdicts,
+        headline=footer.text("headline"),
+        counts=counts,
+        clients=tuple(
+            Client(client.text("client"), client.maybe_flag("works"), client.texts("failed"))
+            for client in footer.each("clients")
+        ),
+        exit_status=footer.integer("exit_status"),
+        interrupted=footer.flag("interrupted"),
+    )
+
+
+def verdict_of(record: Fields) -> Verdict:
+    """One line of kind verdict."""
+    return Verdict(
+        id=record.text("id"),
+        level=_one_of(record, "level", LEVELS),
+        class_name=record.text("class"),
+        title=record.text("title"),
+        source=record.maybe_text("source"),
+        outcome=_one_of(record, "verdict", OUTCOMES),
+        covers=record.texts("covers"),
+        breaks=record.texts("breaks"),
+        expected=record.any("expected"),
+        actual=record.any("actual"),
+        reason=record.maybe_text("reason"),
+        curl=record.maybe_text("curl"),
+        duration_ms=record.number("duration_ms"),
+        attempts=record.texts("attempts") if "attempts" in record else (),
+        evidence=tuple(_exchange(exchange) for exchange in record.each("evidence")),
+    )
+
+
+def summary_of(record: Fields) -> Summary:
+    """The one object of a summary.json."""
+    definitions = record.fields("definitions")
+    return Summary(
+        bench_version=record.text("bench_version"),
+        started_at=record.text("started_at"),
+        finished_at=record.maybe_text("finished_at"),
+        profile=dict(record.fields("profile").items()),
+        target=dict(record.fields("target").items()),
+        machine=dict(record.fields("machine").items()),
+        stamps=record.text("stamps"),
+        valid=record.flag("valid"),
+        invalid_because=record.texts("invalid_because"),
+        definitions={name: definitions.text(name) for name, _ in definitions.items()},
+        points=tuple(_point(point) for point in record.each("points")),
+    )
+
+
+def _one_of(record: Fields, name: str, allowed: tuple[str, ...]) -> str:
+    value = record.text(name)
+    if value not in allowed:
+        raise DocumentError(
+            f"{record.where}: {name!r} is {value!r}, not one of {', '.join(allowed)}."
+        )
+    return value
+
+
+def _counts(record: Fields) -> dict[str, int]:
+    return {name: record.integer(name) for name in OUTCOMES}
+
+
+def _exchange(record: Fields) -> Exchange:
+    pairs = [_pair(record, "headers", pair) for pair in record.list("headers")]
+    pieces = record.list("pieces") if "pieces" in record else []
+    timed = [_pair(record, "pieces", piece) for piece in pieces]
+    try:
+        arrivals = tuple((float(str(at)), int(str(size))) for at, size in timed)
+    except ValueError as error:
+        raise DocumentError(f"{record.where}: 'pieces' should be pairs of numbers.") from error
+    return Exchange(
+        method=record.text("method"),
+        path=record.text("path"),
+        request=record.maybe_text("request"),
+        status=record.maybe_integer("status"),
+        headers=tuple((str(name), str(value)) for name, value in pairs),
+        body=record.text("body"),
+        pieces=arrivals,
+        error=record.maybe_text("error"),
+    )
+
+
+def _pair(record: Fields, name: str, value: object) -> tuple[object, object]:
+    if not isinstance(value, list) or len(value) != 2:
+        raise DocumentError(f"{record.where}: {name!r} should be a list of pairs.")
+    return value[0], value[1]
+
+
+def _figure(record: Fields) -> Figure:
+    return Figure(
+        n=record.integer("n"),
+        p50=record.maybe_number("p50"),
+        p90=record.maybe_number("p90"),
+        p99=record.maybe_number("p99"),
+    )
+
+
+def _point(record: Fields) -> Point:
+    errors = record.fields("errors")
+    late = "dispatch_late_ms"
+    return Point(
+        concurrency=record.integer("concurrency"),
+        requests=record.integer("requests"),
+        failures=record.integer("failures"),
+        errors={name: errors.integer(name) for name, _ in errors.items()},
+        duration_s=record.number("duration_s"),
+        output_tokens=record.maybe_integer("output_tokens"),
+        output_tokens_per_s=record.maybe_number("output_tokens_per_s"),
+        requests_per_s=record.maybe_number("requests_per_s"),
+        ttft_ms=_figure(record.fields("ttft_ms")),
+        itl_ms=_figure(record.fields("itl_ms")),
+        tpot_ms=_figure(record.fields("tpot_ms")),
+        e2e_ms=_figure(record.fields("e2e_ms")),
+        dispatch_late_ms=_figure(record.fields(late)) if late in record else None,
+        coalesced_share=record.maybe_number("coalesced_share"),
+        server_rss_bytes=record.maybe_integer("server_rss_bytes"),
+    )
