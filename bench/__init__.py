@@ -1,0 +1,1 @@
+"""The bench: how fast any Ollama server is, from raw samples. Imports no other room."""

@@ -1,0 +1,191 @@
+"""The client that measures: one raw socket a user, stamps and bytes kept, nothing understood.
+
+Over gevent's sockets, imported explicitly, so that nothing has to be patched. On Linux the kernel
+stamps what arrives (SO_TIMESTAMPNS), which is exact however late this process is; elsewhere a
+read is stamped when it returns. Imports no Locust.
+"""
+
+from __future__ import annotations
+
+import select
+import sys
+import time
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from gevent import socket, ssl
+
+from .clock import ANCILLARY_BYTES, SO_TIMESTAMPNS, Offset, clock_offset, kernel_stamp
+from .exchange import Read
+from .outcome import TIMEOUT_FIRST, TIMEOUT_IDLE, TRUNCATED
+from .target import Address
+from .wire import Answer, WireError
+
+Socket: TypeAlias = Any
+"""gevent's socket, which comes without types."""
+READ_BYTES = 65536
+CONNECT_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """What came back for one request; the failure is None when the answer came to an end."""
+
+    sent_ns: int
+    reads: tuple[Read, ...] = ()
+    closed: bool = False
+    failure: str | None = None
+    message: str | None = None
+    before: Offset | None = None
+    after: Offset | None = None
+
+
+class ConnectError(Exception):
+    """The server does not take a connection."""
+
+
+class Client:
+    """One user's connection, kept alive; opened again only when the server closed it."""
+
+    def __init__(self, address: Address, timeout_s: float, kernel: bool) -> None:
+        self.address = address
+        self.timeout_s = timeout_s
+        self.kernel = kernel and address.scheme == "http"
+        self._socket: Socket = None
+
+    def connect(self) -> int | None:
+        """Be connected; how long connecting took in ns, None when it was connected already."""
+        if self._socket is not None and alive(self._socket):
+            return None
+        self.close()
+        started_ns = time.monotonic_ns()
+        try:
+            self._socket = self._open()
+        except OSError as error:
+            raise ConnectError(error.strerror or str(error)) from error
+        return time.monotonic_ns() - started_ns
+
+    def _open(self) -> Socket:
+        place = (self.address.host, self.address.port)
+        opened = socket.create_connection(place, timeout=CONNECT_TIMEOUT_S)
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self.kernel:
+            opened.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        if self.address.scheme == "https":
+            context = ssl.create_default_context()
+            opened = context.wrap_socket(opened, server_hostname=self.address.host)
+        opened.settimeout(self.timeout_s)
+        return opened
+
+    def converse(self, payload: bytes) -> Conversation:
+        """Send a request over the open connection and keep what comes until the answer ends."""
+        ending = Ending()
+        failure: tuple[str, str] | None = None
+        before = clock_offset()
+        sent_ns = time.monotonic_ns()
+        try:
+            self._socket.sendall(payload)
+            while not ending.reached and self._receive(ending):
+                pass
+        except TimeoutError:
+            failure = (
+                TIMEOUT_IDLE if ending.reads else TIMEOUT_FIRST,
+                f"nothing came for {self.timeout_s:g} s",
+            )
+        except OSError as error:
+            failure = (TRUNCATED, error.strerror or str(error))
+        if not ending.reached or not ending.keep_alive:
+            self.close()
+        closed = failure is None and not ending.reached
+        failed, message = failure or (None, None)
+        after = clock_offset()
+        return Conversation(sent_ns, tuple(ending.reads), closed, failed, message, before, after)
+
+    def _receive(self, ending: Ending) -> bool:
+        """Keep one read; False when the server closed the connection."""
+        stamp: int | None = None
+        if self.kernel:
+            received, ancillary, _, _ = self._socket.recvmsg(READ_BYTES, ANCILLARY_BYTES)
+            at_ns = time.monotonic_ns()
+            stamp = kernel_stamp(ancillary)
+        else:
+            received = self._socket.recv(READ_BYTES)
+            at_ns = time.monotonic_ns()
+        if received:
+            ending.keep(Read(at_ns, stamp, received))
+        return bool(received)
+
+    def close(self) -> None:
+        """Close the connection, if there is one."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+
+class Ending:
+    """Keeps reads and knows when the answer ends, looking as seldom as can be.
+
+    A chunked answer ends with an empty line, and lines of JSON do not: only when a read ends like
+    that (or the headers or a length are awaited) are the bytes looked through.
+    """
+
+    def __init__(self) -> None:
+        self.reads: list[Read] = []
+        self.reached = False
+        self._answer = Answer()
+        self._looked = 0
+        self._tail = b""
+
+    @property
+    def keep_alive(self) -> bool:
+        """Whether the connection may be used again."""
+        return self._answer.keep_alive
+
+    def keep(self, read: Read) -> None:
+        """Take a read."""
+        self.reads.append(read)
+        self._tail = (self._tail + read.received[-4:])[-4:]
+        chunked = self._answer.headers.get("transfer-encoding") == "chunked"
+        if chunked and self._tail != b"\r\n\r\n":
+            return
+        try:
+            for unseen in self.reads[self._looked :]:
+                self._answer.feed(unseen.received)
+            self.reached = self._answer.complete
+        except WireError:
+            self.reached = True  # what is wrong is said by who reads the exchange
+            self._answer.keep_alive = False
+        self._looked = len(self.reads)
+
+
+def alive(connected: Socket) -> bool:
+    """Whether an idle connection is still open: a closed one has its end to read."""
+    idle = select.poll()
+    idle.register(connected.fileno(), select.POLLIN)
+    return not idle.poll(0)
+
+
+def stamping_socket() -> Socket | None:
+    """A socket on which the kernel stamps arrivals, tried over loopback; None where it cannot.
+
+    Hold it while measuring: the kernel begins to stamp packets some milliseconds after the first
+    socket asked for it, and stops after the last one is gone.
+    """
+    if sys.platform != "linux":
+        return None
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        near = socket.create_connection(listener.getsockname())
+        far, _ = listener.accept()
+    near.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+    near.settimeout(1.0)
+    with far:
+        for _ in range(100):
+            far.sendall(b".")
+            ancillary = near.recvmsg(1, ANCILLARY_BYTES)[1]
+            if kernel_stamp(ancillary) is not None:
+                return near
+            time.sleep(0.002)
+    near.close()
+    return None

@@ -1,0 +1,71 @@
+"""An emitter to measure, and runs of the program against it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@dataclass(frozen=True, slots=True)
+class Emission:
+    """What the emitter did with one prompt."""
+
+    received_ns: int
+    sent: tuple[tuple[int, int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A running emitter."""
+
+    url: str
+    journal: Path
+
+    def emissions(self) -> dict[str, Emission]:
+        """What it has done so far, by the SHA-256 of the prompt."""
+        records = map(json.loads, self.journal.read_text(encoding="utf-8").splitlines())
+        return {
+            record["prompt_sha256"]: Emission(
+                record["received_ns"], tuple((one[0], one[1], one[2]) for one in record["sent"])
+            )
+            for record in records
+        }
+
+
+@pytest.fixture(scope="session")
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """An emitter in a process of its own, quick enough for tests."""
+    journal = tmp_path_factory.mktemp("emitter") / "journal.jsonl"
+    pace = ("--first-ms", "4", "--gap-ms", "1")
+    program = (sys.executable, "-m", "parallama.bench.emitter", "--journal", str(journal), *pace)
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield Serving(process.stdout.readline().strip(), journal)
+        finally:
+            process.kill()
+
+
+def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the program to its end."""
+    program = [sys.executable, "-m", "parallama.bench", *arguments]
+    return subprocess.run(program, capture_output=True, text=True, check=False, timeout=120)
+
+
+def records(folder: Path, kind: str) -> list[dict[str, Any]]:
+    """The records of one kind in a folder's samples.jsonl."""
+    lines = (folder / "samples.jsonl").read_text(encoding="utf-8").splitlines()
+    return [record for record in map(json.loads, lines) if record["kind"] == kind]
+
+
+def summary(folder: Path) -> dict[str, Any]:
+    """A folder's summary.json."""
+    value: dict[str, Any] = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
+    return value
