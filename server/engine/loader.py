@@ -1,0 +1,205 @@
+"""From files to a model that is ready to run on this machine.
+
+The type of a model comes from its config or its GGUF header, never from its name. Engine
+thread only: every array of the model belongs to the thread that loaded it.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import mlx.core as mx
+from mlx.nn.layers.linear import Linear
+from mlx.nn.layers.quantized import quantize
+from mlx.utils import tree_flatten
+from mlx_lm.models import llama
+
+from ..gguf import read_gguf_header
+from . import tokenizer as vocabularies
+from .blas import use_fast_blas
+from .gguf_weights import read_gguf
+from .hf_weights import read_hf
+from .sequence import LoadError, ModelSource
+from .tokenizer import Tokenizer
+from .weights import Weights
+
+
+class Model(Protocol):
+    """What the engine needs of an mlx-lm model."""
+
+    layers: list[Any]
+
+    def __call__(self, inputs: mx.array, cache: Any) -> mx.array:  # noqa: ANN401
+        """Logits `(B, L, V)` of token ids `(B, L)`."""
+
+    def parameters(self) -> dict[str, Any]:
+        """The arrays, as a tree."""
+
+    def modules(self) -> list[Any]:
+        """The model and everything in it."""
+
+    def load_weights(self, weights: list[tuple[str, mx.array]]) -> object:
+        """Put arrays in their places."""
+
+
+@dataclass(frozen=True, slots=True)
+class KVShape:
+    """The KV cache of one token: `num_layers` times keys and values of `(heads, head_dim)`."""
+
+    num_layers: int
+    num_heads: int
+    head_dim: int
+    dtype: mx.Dtype
+
+    @property
+    def bytes_per_token(self) -> int:
+        """What one token of one sequence takes."""
+        return 2 * self.num_layers * self.num_heads * self.head_dim * int(self.dtype.size)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A model on this machine, with what the engine must know about it."""
+
+    model: Model
+    tokenizer: Tokenizer
+    kv: KVShape
+    vocab_size: int
+    context_length: int
+    weight_bytes: int
+
+
+def load(source: ModelSource, num_threads: int) -> Loaded:
+    """The model of a GGUF or of a safetensors folder; raises LoadError, saying what is wrong."""
+    if source.gguf is not None:
+        header = read_gguf_header(source.gguf)
+        weights = read_gguf(source.gguf, header)
+        tokenizer = vocabularies.from_gguf(header.metadata)
+    elif source.safetensors is not None:
+        weights = read_hf(source.safetensors)
+        tokenizer = vocabularies.from_json(source.safetensors)
+    else:
+        raise LoadError("a model needs a GGUF file or safetensors")
+    vocab_size: int = weights.config["vocab_size"]
+    if len(tokenizer.token_bytes) > vocab_size:
+        raise LoadError(
+            f"the tokenizer has {len(tokenizer.token_bytes)} tokens, the model {vocab_size}"
+        )
+    if not tokenizer.eos_ids:
+        raise LoadError("the tokenizer names no token that ends a generation")
+    model = _on_apple(weights) if sys.platform == "darwin" else _on_linux(weights, num_threads)
+    arrays = _arrays(model)
+    config = weights.config
+    kv = KVShape(
+        num_layers=config["num_hidden_layers"],
+        num_heads=config["num_key_value_heads"],
+        head_dim=config["head_dim"],
+        dtype=arrays["model.norm.weight"].dtype,
+    )
+    return Loaded(
+        model=model,
+        tokenizer=tokenizer,
+        kv=kv,
+        vocab_size=vocab_size,
+        context_length=weights.context_length,
+        weight_bytes=sum(int(array.nbytes) for array in arrays.values()),
+    )
+
+
+def _on_linux(weights: Weights, num_threads: int) -> Model:
+    """Everything as float32, laid out for a plain product: MLX's CPU has no other fast kernel."""
+    use_fast_blas(num_threads)
+    mx.disable_compile()  # fused kernels would call a C++ compiler, and gain nothing here
+    model = _model(weights.config)
+    _fill(model, weights.dequantised())
+    for module in model.modules():
+        if isinstance(module, Linear):
+            module.weight = mx.contiguous(module.weight.T).T
+            mx.eval(module.weight)
+    _scale_rope(model, weights)
+    return model
+
+
+def _on_apple(weights: Weights) -> Model:
+    """Every weight in the type that the file has, quantised ones included."""
+    model = _model(weights.config)
+    if weights.packings:
+        module: Any = model
+        quantize(module, class_predicate=lambda path, _: _packing(weights, path))
+    embedding = weights.arrays.get(
+        "model.embed_tokens.scales", weights.arrays.get("model.embed_tokens.weight")
+    )
+    assert embedding is not None
+    # norms are float32 in a GGUF, and would raise all that follows to float32
+    arrays = {
+        name: one if one.dtype == mx.uint32 else one.astype(embedding.dtype)
+        for name, one in weights.arrays.items()
+    }
+    _fill(model, arrays)
+    _scale_rope(model, weights)
+    return model
+
+
+def _packing(weights: Weights, path: str) -> bool | dict[str, int]:
+    packing = weights.packings.get(path)
+    return packing is not None and {"group_size": packing.group_size, "bits": packing.bits}
+
+
+def _model(config: dict[str, Any]) -> Model:
+    """An empty model; its arrays are lazy and never made."""
+    read: Any = llama.ModelArgs.from_dict  # mlx-lm is not typed
+    model: Model = llama.Model(read(config))
+    return model
+
+
+def _arrays(model: Model) -> dict[str, mx.array]:
+    """Every array of a model by its dotted name."""
+    flat: Any = tree_flatten(model.parameters())
+    return dict(flat)
+
+
+def _fill(model: Model, arrays: dict[str, mx.array]) -> None:
+    """Put the arrays in their places, all of them and no other."""
+    wanted = {name: tuple(one.shape) for name, one in _arrays(model).items()}
+    for name, array in arrays.items():
+        if name not in wanted:
+            raise LoadError(f"tensor {name!r} has no place in this model")
+        if tuple(array.shape) != wanted[name]:
+            raise LoadError(f"tensor {name!r} is {tuple(array.shape)}, expected {wanted[name]}")
+    missing = sorted(set(wanted) - set(arrays))
+    if missing:
+        raise LoadError(f"{len(missing)} tensors are missing, first {missing[0]!r}")
+    model.load_weights(list(arrays.items()))
+    mx.eval(model.parameters())
+
+
+def _scale_rope(model: Model, weights: Weights) -> None:
+    """Apply the frequency factors that a GGUF of Llama 3.1 and later carries."""
+    if weights.rope_factors is None:
+        return
+    head_dim = weights.config["head_dim"]
+    base: float = weights.config["rope_theta"]
+    periods = base ** (mx.arange(0, head_dim, 2) / head_dim) * weights.rope_factors
+    for layer in model.layers:
+        layer.self_attn.rope = _ScaledRoPE(head_dim, periods)
+
+
+class _ScaledRoPE:
+    """Rotary embedding with given periods `(head_dim / 2,)`."""
+
+    def __init__(self, dims: int, periods: mx.array) -> None:
+        self._dims = dims
+        self._periods = periods
+
+    def __call__(self, x: mx.array, offset: int | mx.array = 0) -> mx.array:
+        return mx.fast.rope(
+            x,
+            self._dims,
+            traditional=False,
+            base=None,
+            scale=1.0,
+            offset=offset,
+            freqs=self._periods,
+        )

@@ -1,0 +1,284 @@
+"""What the engine thread does: load, then drain the inbox and step until told to close.
+
+Every array lives and dies on this thread. Events go back with one `call_soon_threadsafe` a
+step and event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Iterable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from .scheduler import Budget, Limits, Scheduler, Sequence, Token, bounded_output
+from .sequence import Ask, EngineSettings, Event, Failed, Finished, LoadError, ModelSource
+from .text import TextStream, TokenText
+
+if TYPE_CHECKING:  # MLX and numpy are imported by the thread that uses them
+    from .loader import Loaded
+    from .runner import Draw, Drawn, Runner
+    from .tokenizer import Tokenizer
+
+log = logging.getLogger(__name__)
+
+UNLOADED: Final = "the model was unloaded"
+
+# Prefill tokens a step: how long running sequences, or a cancellation, may have to wait. A CPU
+# takes about 0.4 s for 64 of them on a model of 135 M weights.
+BUDGETS: Final = {
+    "darwin": Budget(beside_decode=256, alone=2048),
+    "linux": Budget(beside_decode=64, alone=256),
+}
+
+
+class Request:
+    """One generation: the engine thread's side and the reader's queue.
+
+    Made on the event loop that reads it; the queue is touched there only.
+    """
+
+    draw: Draw
+    text: TextStream
+
+    def __init__(self, ask: Ask, number: int) -> None:
+        self.ask = ask
+        self.number = number
+        self.loop = asyncio.get_running_loop()
+        self.events: asyncio.Queue[Event] = asyncio.Queue()
+        self.num_output = 0
+        self.started_ns = 0
+        self.first_ns = 0
+
+    async def read(self) -> AsyncIterator[Event]:
+        """The events, the last one Finished or Failed."""
+        while True:
+            event = await self.events.get()
+            yield event
+            if isinstance(event, Finished | Failed):
+                return
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """Drop this request, wherever it is."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Close:
+    """End everything and leave."""
+
+
+Command = Request | Cancel | Close
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What others may know of a loaded model: nothing of MLX, so that unloading frees it."""
+
+    tokenizer: Tokenizer
+    context_length: int
+    size_bytes: int
+
+
+class Worker:
+    """The engine thread's state."""
+
+    _loaded: Loaded
+    _scheduler: Scheduler
+    _runner: Runner
+    _token_text: TokenText
+
+    def __init__(
+        self,
+        source: ModelSource,
+        settings: EngineSettings,
+        inbox: deque[Command],
+        wake: threading.Event,
+    ) -> None:
+        self._source = source
+        self._settings = settings
+        self._inbox = inbox
+        self._wake = wake
+        self._requests: dict[int, Request] = {}
+        self._events: list[tuple[Request, Event]] = []
+
+    def main(self, summary: Future[Summary]) -> None:
+        """The thread's life. `summary` gets what was loaded, or the LoadError."""
+        try:
+            summary.set_result(self._load())
+        except LoadError as error:
+            summary.set_exception(error)
+            return
+        except BaseException as error:  # a panic inside tokenizers is no Exception
+            log.exception("loading failed")
+            summary.set_exception(LoadError(f"the model cannot be loaded: {error!r}"))
+            return
+        while self._drain():
+            if self._scheduler.busy:
+                self._step()
+            else:
+                self._wake.wait()
+        self._unload()
+
+    def _load(self) -> Summary:
+        from .loader import load
+        from .runner import Runner
+
+        loaded = self._loaded = load(self._source, self._settings.threads)
+        self._runner = Runner(loaded)
+        self._token_text = TokenText(loaded.tokenizer.token_bytes)
+        self._scheduler = self._new_scheduler()
+        reserved_tokens = self._settings.num_parallel * self._settings.num_ctx
+        return Summary(
+            tokenizer=loaded.tokenizer,
+            context_length=loaded.context_length,
+            size_bytes=loaded.weight_bytes + reserved_tokens * loaded.kv.bytes_per_token,
+        )
+
+    def _new_scheduler(self) -> Scheduler:
+        stop_ids = self._loaded.tokenizer.eos_ids
+        return Scheduler(self._settings.num_parallel, BUDGETS[sys.platform], stop_ids)
+
+    def _unload(self) -> None:
+        import mlx.core as mx
+
+        for request in self._requests.values():
+            self._events.append((request, Failed(UNLOADED, 503)))
+        self._flush()
+        self._requests.clear()
+        del self._runner, self._loaded, self._scheduler
+        mx.clear_cache()
+
+    def _drain(self) -> bool:
+        """Obey the inbox; False once it says to close."""
+        self._wake.clear()
+        while self._inbox:
+            match self._inbox.popleft():
+                case Request() as request:
+                    self._admit(request)
+                case Cancel(number):
+                    self._requests.pop(number, None)
+                    self._scheduler.finish(number)
+                case Close():
+                    return False
+        self._flush()
+        return True
+
+    def _admit(self, request: Request) -> None:
+        from .runner import Draw
+        from .sampling import Sampler
+
+        ask = request.ask
+        refusal = self._refusal(ask)
+        if refusal is not None:
+            self._events.append((request, refusal))
+            return
+        request.draw = Draw(Sampler(ask.sampling, ask.prompt_ids), ask.top_logprobs)
+        request.text = TextStream(self._token_text, ask.stop)
+        keep = ask.num_keep if ask.num_keep >= 0 else len(ask.prompt_ids)
+        limits = Limits(
+            max_output=bounded_output(ask.num_predict, ask.num_ctx),
+            window=ask.num_ctx,
+            keep=keep + self._loaded.tokenizer.add_bos,
+            shift=ask.shift,
+        )
+        self._requests[request.number] = request
+        self._scheduler.submit(Sequence(request.number, list(ask.prompt_ids), limits))
+
+    def _refusal(self, ask: Ask) -> Failed | None:
+        """Why a request cannot run; the routes should have seen to it."""
+        num_prompt = len(ask.prompt_ids)
+        if num_prompt == 0:
+            return Failed("the prompt is empty", 400)
+        if not all(0 <= one < self._loaded.vocab_size for one in ask.prompt_ids):
+            return Failed("the prompt has a token that the model does not know", 400)
+        if num_prompt > ask.num_ctx:
+            message = (
+                f"request ({num_prompt} tokens) exceeds the available context size "
+                f"({ask.num_ctx} tokens), try increasing it"
+            )
+            return Failed(message, 400)
+        return None
+
+    def _step(self) -> None:
+        """Advance every running sequence by one token, or one prefill chunk."""
+        try:
+            plan = self._scheduler.plan()
+            slots = self._scheduler.slots()
+            self._start_clocks(slots.values())
+            draws = {slot: self._requests[number].draw for slot, number in slots.items()}
+            drawn = self._runner.run(plan, draws)
+            tokens = self._scheduler.commit(plan, [one.token_id for one in drawn])
+            now_ns = time.perf_counter_ns()
+            for token, one in zip(tokens, drawn, strict=True):
+                self._emit(token, one, now_ns)
+        except Exception as error:
+            log.exception("a step failed")
+            self._fail_all(error)
+        self._flush()
+
+    def _start_clocks(self, numbers: Iterable[int]) -> None:
+        """Prompt evaluation begins when a sequence gets its slot."""
+        now_ns = time.perf_counter_ns()
+        for number in numbers:
+            request = self._requests[number]
+            request.started_ns = request.started_ns or now_ns
+
+    def _emit(self, token: Token, drawn: Drawn, now_ns: int) -> None:
+        """Turn a token into the events of its request."""
+        request = self._requests[token.sequence_id]
+        request.num_output += 1
+        request.first_ns = request.first_ns or now_ns
+        piece = request.text.feed(token.token_id, drawn.scores)
+        if piece is not None:
+            self._events.append((request, piece))
+        reason = "stop" if request.text.stopped else token.last
+        if reason is None:
+            return
+        rest = request.text.flush()
+        if rest is not None:
+            self._events.append((request, rest))
+        finished = Finished(
+            reason=reason,
+            prompt_tokens=len(request.ask.prompt_ids),
+            output_tokens=request.num_output,
+            prompt_ns=request.first_ns - request.started_ns,
+            output_ns=max(1, now_ns - request.first_ns),
+        )
+        self._events.append((request, finished))
+        del self._requests[token.sequence_id]
+        self._scheduler.finish(token.sequence_id)
+
+    def _fail_all(self, error: Exception) -> None:
+        for request in self._requests.values():
+            self._events.append((request, Failed(f"the model failed: {error}", 500)))
+        self._requests.clear()
+        self._scheduler = self._new_scheduler()
+        self._runner.reset()
+
+    def _flush(self) -> None:
+        """Hand the events over, once for each event loop."""
+        events, self._events = self._events, []
+        for loop in {request.loop for request, _ in events}:
+            own = [(request, event) for request, event in events if request.loop is loop]
+            try:
+                loop.call_soon_threadsafe(_deliver, own)
+            except RuntimeError:  # the loop is closed, and its readers are gone
+                for request, _ in own:
+                    self._requests.pop(request.number, None)
+                    self._scheduler.finish(request.number)
+
+
+def _deliver(events: list[tuple[Request, Event]]) -> None:
+    """Put events into the queues of their readers; on the event loop."""
+    for request, event in events:
+        request.events.put_nowait(event)
