@@ -129,7 +129,7 @@ def rooms(session: nox.Session) -> None:
 @nox.session
 def style(session: nox.Session) -> None:
     """Ruff: lint and format."""
-    session.install("ruff>=0.9")
+    session.install("ruff>=0.17,<0.18")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
 
@@ -138,7 +138,7 @@ def style(session: nox.Session) -> None:
 def types(session: nox.Session) -> None:
     """Mypy, strict, every room."""
     install_rooms(session)
-    session.install("mypy>=1.14")
+    session.install("mypy>=2.4,<2.5")
     session.run("mypy", *ROOMS)
 
 

@@ -172,20 +172,20 @@ def memory(resources: list[Resource], points: Mapping[int, Latencies]) -> Chart 
 def _runs(
     ordered: list[Resource], pick: Callable[[Resource], int | None]
 ) -> tuple[tuple[tuple[float, float], ...], ...]:
-    """Seconds and MiB, thinned to the highest of each stretch, parted where a value is missing."""
+    """Seconds and MiB, thinned to the highest of each stretch, parted where nothing was read.
+
+    A value missing beside others was not looked at: PSS is read less often, since it costs more.
+    """
     start = ordered[0].at_ns if ordered else 0
     stretch = -(-len(ordered) // MAX_MOMENTS) or 1
     runs: list[list[tuple[float, float]]] = [[]]
     for first in range(0, len(ordered), stretch):
-        known = [
-            (size, resource.at_ns)
-            for resource in ordered[first : first + stretch]
-            if (size := pick(resource)) is not None
-        ]
+        moments = ordered[first : first + stretch]
+        known = [(size, one.at_ns) for one in moments if (size := pick(one)) is not None]
         if known:
             size, at_ns = max(known)
             runs[-1].append(((at_ns - start) / 1e9, size / MIB))
-        elif runs[-1]:
+        elif runs[-1] and all(one.unread for one in moments):
             runs.append([])
     return tuple(tuple(run) for run in runs if run)
 

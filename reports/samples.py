@@ -66,6 +66,11 @@ class Resource:
     pss_bytes: int | None
     declared_bytes: int | None
 
+    @property
+    def unread(self) -> bool:
+        """Whether nothing at all could be read."""
+        return self.rss_bytes is self.pss_bytes is self.declared_bytes is None
+
 
 @dataclass(slots=True)
 class Samples:

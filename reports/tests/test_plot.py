@@ -124,6 +124,16 @@ def test_memory_that_could_not_be_read_leaves_a_gap(tmp_path: Path) -> None:
     assert chart.series[0].runs == (((0.0, 1.0),), ((2.0, 2.0),))
 
 
+def test_memory_that_is_read_less_often_is_one_line(tmp_path: Path) -> None:
+    """PSS is read in every fifth look only: a look without it is no gap."""
+    looks = [{**resource(at, 2**20), "pss_bytes": pss} for at, pss in ((0, 2**20), (1, None))]
+    found = samples(tmp_path, *looks, {**resource(2, 2**20), "pss_bytes": 2**21})
+    chart = plot.memory(found.resources, found.points)
+    assert chart is not None
+    pss = next(line for line in chart.series if "PSS" in line.name)
+    assert pss.runs == (((0.0, 1.0), (2.0, 2.0)),)
+
+
 def test_memory_never_read_is_no_chart(tmp_path: Path) -> None:
     """A server on another machine has no memory to draw."""
     assert plot.memory(samples(tmp_path, resource(0, None)).resources, {}) is None
