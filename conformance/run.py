@@ -1,0 +1,228 @@
+"""Runs checks: one at a time into a verdict of run.jsonl; and what comes before and after them."""
+
+from __future__ import annotations
+
+import math
+import secrets
+import time
+import traceback
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from .address import Address
+from .calibrate import absent_classes, calibrate, listed_names, recites
+from .check import CHECKS, Check, Level, Outcome, Undecided, Verdict
+from .evidence import Exchange, Json, Wrong
+from .provision import provision, remove
+from .setup import Calibration, Setup
+from .target import Target
+from .wire import Patience
+
+SUITES = Path(__file__).resolve().parent / "suites"
+RACE_ATTEMPTS = 5
+UNREADABLE = (LookupError, TypeError, AttributeError, ValueError)
+READERS = ("reply.py", "moments.py")  # beside the suites, what reads answers
+MAX_EVIDENCE = 8  # exchanges kept of one verdict
+UNKNOWING = Calibration(trusts_status=True, notes=(), unknown={})
+ROUTE_SILENCE_S = 15.0  # an unknown route needs no model
+FAREWELL = Patience(silence_s=10.0, total_s=20.0)
+
+
+class NoSuchModel(Exception):  # noqa: N818
+    """The target has no model of the name that the user gave; the message says which it has."""
+
+
+class Unreachable(Exception):  # noqa: N818
+    """Nobody answers HTTP at the target; the message says why, in one line."""
+
+
+def load_checks() -> dict[str, Check]:
+    """All checks there are, in the order of the suites."""
+    for path in sorted(SUITES.glob("[!_]*.py")):
+        import_module(f".suites.{path.stem}", __package__)
+    return CHECKS
+
+
+def selected(classes: Iterable[str], level: str | None) -> list[Check]:
+    """The checks of these classes (all, if none is named) at this level or above."""
+    levels = list(Level)
+    kept = levels[: levels.index(Level(level.upper())) + 1] if level else levels
+    wanted = set(classes)
+    checks = load_checks().values()
+    return [one for one in checks if one.level in kept and (not wanted or one.group in wanted)]
+
+
+def reach(address: Address, silence_s: float = 90.0) -> Exchange:
+    """What the target says of its version. Raises Unreachable where nobody answers HTTP."""
+    unknown = Setup(address.url, "", None, None, False, UNKNOWING, silence_s=silence_s)
+    first = Target(unknown).get("/api/version")
+    if first.status is None:
+        raise Unreachable(f"{address.url} cannot be judged: {first.error}")
+    return first
+
+
+def prepare(address: Address, model: str | None, silence_s: float = 90.0) -> Setup:
+    """Calibrate the target and create the scripted models on it.
+
+    Raises Unreachable and NoSuchModel.
+    """
+    token = secrets.token_hex(4)
+    setup = Setup(address.url, token, None, None, False, UNKNOWING, silence_s=silence_s)
+    first = reach(address, silence_s)
+    calibration = calibrate(Target(setup, Patience(silence_s=min(silence_s, ROUTE_SILENCE_S))))
+    setup = replace(setup, calibration=calibration, server=first.header("Server"))
+    setup = replace(setup, version=_version(Target(setup)))
+    try:
+        setup = _with_models(setup, model)
+        return replace(setup, absent=absent_classes(Target(setup)))
+    except BaseException:
+        dismiss(setup)
+        raise
+
+
+def _version(target: Target) -> str | None:
+    try:
+        found = target.get("/api/version").ok.object.get("version")
+    except Wrong:
+        return None
+    return found if isinstance(found, str) else None
+
+
+def _with_models(setup: Setup, model: str | None) -> Setup:
+    target = Target(setup)
+    if model is not None:
+        scripted = recites(target, model)
+        if setup.calibration.trusts_status and target.exchanges[-1].status == 404:
+            names = listed_names(target)
+            there = f"; there are: {', '.join(names)}" if names else ""
+            raise NoSuchModel(f"{setup.url} has no model {model!r}{there}")
+        return replace(setup, model=model, scripted=scripted)
+    prefix = f"parallama-check-{setup.token}"
+    try:
+        made = provision(target, prefix)
+    except BaseException:
+        remove(Target(setup, FAREWELL), [f"{prefix}/scripted", f"{prefix}/plain"])
+        raise
+    if not made.created:
+        return replace(setup, provision=made)
+    return replace(
+        setup,
+        provision=made,
+        scripted=True,
+        model=f"{prefix}/scripted",
+        plain=f"{prefix}/plain",
+    )
+
+
+def dismiss(setup: Setup) -> None:
+    """Delete the models that `prepare` created."""
+    if setup.provision is not None:
+        prefix = f"parallama-check-{setup.token}"
+        remove(Target(setup, FAREWELL), [f"{prefix}/scripted", f"{prefix}/plain"])
+
+
+def judge(check: Check, setup: Setup, claims: Iterable[str] = ()) -> dict[str, Any]:
+    """Run one check into a verdict of run.jsonl; a race that is lost is run again."""
+    started = time.monotonic()
+    attempts = [_attempt(check, setup, claims)]
+    while check.race and _worth_another(attempts):
+        attempts.append(_attempt(check, setup, claims))
+    verdict, target = attempts[-1] if len(attempts) == 1 else _of_race(attempts)
+    line = verdict_line(check, verdict, target)
+    line["duration_ms"] = round((time.monotonic() - started) * 1e3, 3)
+    if len(attempts) > 1:
+        line["attempts"] = [one.outcome.value for one, _ in attempts]
+    return line
+
+
+def _worth_another(attempts: list[tuple[Verdict, Target]]) -> bool:
+    return attempts[0][0].outcome is Outcome.FAILED and len(attempts) < RACE_ATTEMPTS
+
+
+def _of_race(attempts: list[tuple[Verdict, Target]]) -> tuple[Verdict, Target]:
+    """Failed if every attempt failed, else unstable; the first failure is what is shown."""
+    verdict, target = attempts[0]
+    failed = sum(one.outcome is Outcome.FAILED for one, _ in attempts)
+    if failed == len(attempts):
+        return verdict, target
+    reason = f"failed {failed} of {len(attempts)} times"
+    return replace(verdict, outcome=Outcome.UNSTABLE, reason=reason), target
+
+
+def _attempt(check: Check, setup: Setup, claims: Iterable[str]) -> tuple[Verdict, Target]:
+    target = Target(setup)
+    absent = setup.absent.get(check.group)
+    if absent is not None:
+        claimed = check.group in set(claims)
+        outcome = Outcome.FAILED if claimed else Outcome.NOT_OFFERED
+        reason = f"{check.group} was claimed, but is absent: {absent}" if claimed else absent
+        expected = f"class {check.group} to be offered"
+        return Verdict(outcome, expected, "it is absent", reason), target
+    try:
+        return check.run(target), target
+    except Wrong as wrong:
+        return Verdict(Outcome.FAILED, wrong.expected, wrong.actual, str(wrong)), target
+    except Undecided as undecided:
+        return Verdict(undecided.outcome, reason=undecided.reason), target
+    except Exception as error:
+        return _raised(check, error), target
+    finally:
+        target.clean()
+
+
+def _raised(check: Check, error: Exception) -> Verdict:
+    """Failed where an answer could not be read, else errored.
+
+    Every check reads an honest server's answers to their end (`test_liars` proves it), so what
+    cannot be looked up in an answer is the answer's fault.
+    """
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    what = f"{type(error).__name__}: {error} ({Path(place.filename).name}:{place.lineno})"
+    reads = Path(place.filename).parent == SUITES or Path(place.filename).name in READERS
+    if reads and isinstance(error, UNREADABLE):
+        reason = "the answer is not of the shape that it has to have"
+        return Verdict(Outcome.FAILED, check.title, what, reason)
+    return Verdict(Outcome.ERRORED, check.title, what, "the check itself broke; this is our fault")
+
+
+def told(value: Json) -> Json:
+    """What a check expected or got, as JSON can say it; keys that are not text become text."""
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    if isinstance(value, Mapping):
+        return {str(key): told(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [told(one) for one in value]
+    if isinstance(value, set | frozenset):
+        return sorted((told(one) for one in value), key=str)
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value if value is None or isinstance(value, str | int | float) else str(value)
+
+
+def verdict_line(check: Check, verdict: Verdict, target: Target) -> dict[str, Any]:
+    """A verdict as run.jsonl has it, without its duration."""
+    shown = verdict.evidence or (target.exchanges[-1] if target.exchanges else None)
+    line: dict[str, Any] = {
+        "kind": "verdict",
+        "id": check.id,
+        "level": check.level.value,
+        "class": check.group,
+        "title": check.title,
+        "source": check.source,
+        "verdict": verdict.outcome.value,
+        "covers": list(check.covers),
+        "breaks": list(check.breaks),
+        "expected": told(verdict.expected),
+        "actual": told(verdict.actual),
+        "reason": verdict.reason,
+        "curl": shown.curl if shown else None,
+    }
+    if verdict.outcome not in (Outcome.PASSED, Outcome.NOT_OFFERED, Outcome.NOT_JUDGED):
+        kept = [one for one in target.exchanges if one is not shown][-(MAX_EVIDENCE - 1) :]
+        exchanges = [*kept, shown] if shown else kept
+        line["evidence"] = [one.document() for one in exchanges]
+    return line

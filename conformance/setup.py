@@ -1,0 +1,79 @@
+"""What is known about a target before the first check: its models, its manners, its offers."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from .evidence import Exchange
+
+TOKEN_PLACE = "<path>"
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """How the target answers what cannot exist."""
+
+    trusts_status: bool
+    notes: tuple[str, ...]
+    unknown: dict[str, tuple[int, str]]  # method to status and body of an unknown route
+
+    def absent(self, got: Exchange) -> bool:
+        """Whether this answer says that there is no such route."""
+        if got.status == 501:
+            return True
+        known = self.unknown.get(got.request.method)
+        return known is not None and known == (got.status, placeless(got))
+
+
+def placeless(got: Exchange) -> str:
+    """The body with the request's own path taken out, so that two unknown routes compare."""
+    return got.loose_text.replace(got.request.path, TOKEN_PLACE)
+
+
+@dataclass(frozen=True, slots=True)
+class Provision:
+    """What came of creating the scripted models."""
+
+    created: bool
+    expected: str = ""
+    actual: str = ""
+    curl: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """Everything that checks share; plain values, so that it travels to other processes."""
+
+    url: str
+    token: str  # in the name of everything that we create
+    model: str | None  # the one that checks talk to
+    plain: str | None  # the same weights without thinking and tools
+    scripted: bool
+    calibration: Calibration
+    provision: Provision | None = None
+    version: str | None = None
+    server: str | None = None
+    absent: dict[str, str] = field(default_factory=dict)  # class not offered: how we know
+    silence_s: float = 90.0
+
+    def document(self) -> dict[str, Any]:
+        """Itself as JSON values."""
+        return asdict(self)
+
+
+def read_setup(document: dict[str, Any]) -> Setup:
+    """The inverse of `Setup.document`."""
+    calibration = document["calibration"]
+    provision = document["provision"]
+    return Setup(
+        **{
+            **document,
+            "calibration": Calibration(
+                calibration["trusts_status"],
+                tuple(calibration["notes"]),
+                {method: (one[0], one[1]) for method, one in calibration["unknown"].items()},
+            ),
+            "provision": None if provision is None else Provision(**provision),
+        }
+    )

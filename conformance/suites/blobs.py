@@ -1,0 +1,96 @@
+"""Class create, part two: blobs are uploaded, and are what their digest says."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+
+from ..check import MUST, SHOULD, Verdict, check, every, expect, expect_error, expect_that
+from ..clients import JS, PYTHON, SDKS
+from ..script import weights
+from ..target import Target
+
+
+@check(
+    "blobs/uploaded",
+    MUST,
+    group="create",
+    source="docs/api.md#push-a-blob",
+    covers=("BLOB-02", "BLOB-03", "BLOB-04"),
+    breaks=(PYTHON, JS),
+)
+def blob_uploaded(target: Target) -> Verdict:
+    """A blob is not there (404), is uploaded (201), is there (200), need not come again (200)."""
+    content = f"parallama check {secrets.token_hex(8)}".encode()
+    path = f"/api/blobs/sha256:{hashlib.sha256(content).hexdigest()}"
+    found = [
+        target.request("HEAD", path).code,
+        target.request("POST", path, content).code,
+        target.request("HEAD", path).code,
+        target.request("POST", path, content).code,
+    ]
+    return expect(found, [404, 201, 200, 200])
+
+
+@check(
+    "blobs/digest-checked",
+    MUST,
+    group="create",
+    source="server/routes.go:CreateBlobHandler",
+    covers=("BLOB-01", "BLOB-05"),
+    breaks=SDKS,
+)
+def digest_checked(target: Target) -> Verdict:
+    """Content that is not what its digest says is 400, and is not there; so is a bad digest."""
+    content = secrets.token_bytes(40)
+    path = f"/api/blobs/sha256:{hashlib.sha256(content + b'!').hexdigest()}"
+    return every(
+        (
+            expect_error(
+                target.request("POST", path, content), (400,), containing="digest mismatch"
+            ),
+            expect(target.request("HEAD", path).code, 404),
+            expect_error(
+                target.request("POST", "/api/blobs/zzz", content),
+                (400,),
+                exactly="invalid digest format",
+            ),
+        )
+    )
+
+
+@check(
+    "blobs/chunked",
+    MUST,
+    group="create",
+    source="ollama-python: _client.py",
+    covers=("BLOB-03", "HTTP-24", "CLIENT-PY-OLL-26"),
+    breaks=(PYTHON,),
+)
+def blob_chunked(target: Target) -> Verdict:
+    """A blob may be uploaded in chunks, as the Python client does."""
+    content = secrets.token_bytes(5000)
+    path = f"/api/blobs/sha256:{hashlib.sha256(content).hexdigest()}"
+    parts = (content[:1], content[1:4000], content[4000:])
+    chunks = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
+    got = target.request("POST", path, chunks, {"Transfer-Encoding": "chunked"})
+    return every(
+        (
+            expect(got.code, 201, got),
+            expect(target.request("HEAD", path).code, 200),
+        )
+    )
+
+
+@check(
+    "blobs/not-readable",
+    SHOULD,
+    group="create",
+    source="server/routes.go:GenerateRoutes",
+    covers=("BLOB-07",),
+)
+def not_readable(target: Target) -> Verdict:
+    """Blobs cannot be read back."""
+    digest = f"sha256:{hashlib.sha256(weights()).hexdigest()}"
+    got = target.get(f"/api/blobs/{digest}").answered
+    return expect_that(got.code >= 400, "405 or another error", got.status, got)

@@ -1,0 +1,86 @@
+"""Class streaming, part two: several clients at once, and clients that leave."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from ..check import MUST, Verdict, check, every, expect, expect_that
+from ..clients import CHATTERS
+from ..evidence import Exchange
+from ..reply import read
+from ..target import Target
+from .streaming import summed
+
+
+@check(
+    "stream/concurrent",
+    MUST,
+    group="streaming",
+    source="docs/faq.md#concurrency",
+    covers=("SCHED-001", "SCHED-021"),
+    breaks=CHATTERS,
+)
+def concurrent(target: Target) -> Verdict:
+    """Eight requests at once are each answered as if they were alone."""
+    ids = [id for id in ("greeting", "count", "prose", "endless") for _ in range(2)]
+    bound = {"num_predict": 40}
+    alone = {id: read(target.chat(id, options=bound)).text for id in dict.fromkeys(ids)}
+    asks = [partial(target.chat, id, stream=bool(n % 2), options=bound) for n, id in enumerate(ids)]
+    return every(
+        expect(read(got).text, alone[id], got)
+        for id, got in zip(ids, target.at_once(asks), strict=True)
+    )
+
+
+@check(
+    "stream/hang-up-frees",
+    MUST,
+    group="streaming",
+    source="server/routes.go:ChatHandler",
+    covers=("CANCEL-001", "CANCEL-010", "CLIENT-JS-OLL-11"),
+    breaks=CHATTERS,
+    race=True,
+    alone=True,
+)
+def hang_up_frees(target: Target) -> Verdict:
+    """Clients that hang up free their place: the next request is answered as promptly as ever."""
+    long = {"num_predict": 2000} if target.setup.scripted else {"num_predict": 400}
+    before = [target.chat(options={"num_predict": 4}).ok.elapsed_ms for _ in "12"][-1]
+    asks = [
+        lambda: target.request("POST", "/api/chat", _long_ask(target, long), None, hang_up_after=2)
+        for _ in range(6)
+    ]
+    target.at_once([*asks])
+    got = target.chat(options={"num_predict": 4})
+    limit = max(1500.0, 10 * before)
+    told = f"{got.ok.elapsed_ms:.0f} ms; before it was {before:.0f} ms"
+    return expect_that(got.elapsed_ms < limit, f"an answer within {limit:.0f} ms", told, got)
+
+
+def _long_ask(target: Target, options: dict[str, Any]) -> bytes:
+    ask = {"model": target.model, **target.asked("endless"), "options": target.options(options)}
+    return json.dumps(ask).encode()
+
+
+@check(
+    "stream/hang-up-leaves-others",
+    MUST,
+    group="streaming",
+    source="server/routes.go:ChatHandler",
+    covers=("CANCEL-008",),
+    breaks=CHATTERS,
+)
+def hang_up_leaves_others(target: Target) -> Verdict:
+    """A client that hangs up does not disturb another one's answer."""
+    bound = {"num_predict": 60}
+    alone = summed(target.chat("count", stream=True, options=bound))
+    leaver = _long_ask(target, {"num_predict": 300})
+    asks: list[Callable[[], Exchange]] = [
+        lambda: target.chat("count", stream=True, options=bound),
+        lambda: target.request("POST", "/api/chat", leaver, None, hang_up_after=3),
+    ]
+    got, _ = target.at_once(asks)
+    return expect(summed(got), alone, got)

@@ -1,0 +1,184 @@
+"""The server under test, as a check sees it: ask it, and get back evidence."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from .address import parse_address
+from .check import not_judged, not_testable
+from .evidence import Exchange, Json, Request
+from .script import Distribution, Recital, Script, load_script
+from .setup import Setup
+from .wire import Connection, Patience
+
+GREEDY = {"temperature": 0}
+MAX_ORDINARY_TOKENS = 48  # an ordinary model is slow, and its words are not judged
+NOBODY = "parallama-check-nobody"  # a model that cannot exist
+ORDINARY = {  # what an ordinary model is asked where the script has a recital
+    "greeting": "Hello",
+    "count": "Count from 1 to 200.",
+    "endless": "Tell me a very long story.",
+    "prose": "Write a short story about the sea.",
+}
+
+
+class Target:
+    """One check's view of the target; keeps all that was said."""
+
+    def __init__(self, setup: Setup, patience: Patience | None = None) -> None:
+        self.setup = setup
+        self.address = parse_address(setup.url)
+        self.patience = patience or Patience(silence_s=setup.silence_s)
+        self.exchanges: list[Exchange] = []
+        self.created: list[str] = []
+
+    # -- asking -----------------------------------------------------------------------------
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        *,
+        version: str = "1.1",
+        hang_up_after: int | None = None,
+    ) -> Exchange:
+        """Send one request on a connection of its own. Raises Wrong when it cannot connect."""
+        request = encoded(method, path, body, headers)
+        try:
+            with Connection(self.address, self.patience) as connection:
+                got = connection.exchange(request, version=version, hang_up_after=hang_up_after)
+        except OSError as error:
+            why = f"no connection: {error.strerror or error}"
+            got = Exchange(self.address.url, request, error=why)
+        self.exchanges.append(got)
+        return got
+
+    def get(self, path: str, headers: Mapping[str, str] | None = None) -> Exchange:
+        """GET a path."""
+        return self.request("GET", path, headers=headers)
+
+    def post(self, path: str, fields: Mapping[str, Any] | None = None, **more: Json) -> Exchange:
+        """POST these fields as JSON."""
+        return self.send("POST", path, {**(fields or {}), **more})
+
+    def delete(self, path: str, **fields: Json) -> Exchange:
+        """DELETE with these fields as JSON."""
+        return self.send("DELETE", path, fields)
+
+    def send(self, method: str, path: str, value: object, **headers: str) -> Exchange:
+        """Send any JSON value as the body."""
+        body = json.dumps(value, ensure_ascii=False).encode()
+        given = {name.replace("_", "-"): text for name, text in headers.items()}
+        return self.request(method, path, body, {"Content-Type": "application/json", **given})
+
+    def connect(self) -> Connection:
+        """A connection that is kept alive."""
+        return Connection(self.address, self.patience)
+
+    def latency_ms(self) -> float:
+        """What the way there and back takes: the quickest of three small answers."""
+        return min(self.get("/api/version").elapsed_ms for _ in range(3))
+
+    def at_once(self, asks: Sequence[Callable[[], Exchange]]) -> list[Exchange]:
+        """Ask them all at the same time; answers in the order of the asks."""
+        with ThreadPoolExecutor(len(asks)) as pool:
+            return list(pool.map(lambda ask: ask(), asks))
+
+    # -- models -----------------------------------------------------------------------------
+
+    @property
+    def model(self) -> str:
+        """The model to talk to."""
+        if self.setup.model is None:
+            not_testable("there is no model: none could be created; name one with --model")
+        return self.setup.model
+
+    @property
+    def plain(self) -> str:
+        """The scripted model without thinking and tools."""
+        if self.setup.plain is None:
+            not_judged("needs the scripted model without thinking and tools")
+        return self.setup.plain
+
+    @property
+    def script(self) -> Script:
+        """The script; ends the check where the model is an ordinary one."""
+        if not self.setup.scripted:
+            not_judged("needs the scripted model, whose words are known")
+        return load_script()
+
+    def recital(self, id: str) -> Recital:
+        """A recital of the script."""
+        return self.script.recitals[id]
+
+    def distribution(self, id: str) -> Distribution:
+        """A known next-token distribution."""
+        return self.script.distributions[id]
+
+    def temporary(self, word: str) -> str:
+        """A name for a model that this check creates; it is deleted when the check is over."""
+        name = f"parallama-check-{self.setup.token}/{word}"
+        self.created.append(name)
+        return name
+
+    def clean(self) -> None:
+        """Delete what this check created."""
+        aside = Target(self.setup, self.patience)  # this is no evidence
+        for name in self.created:
+            aside.delete("/api/delete", model=name)
+        self.created.clear()
+
+    # -- generation -------------------------------------------------------------------------
+
+    def options(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Greedy options, bounded where the model is an ordinary one, and then the given."""
+        bound = {} if self.setup.scripted else {"num_predict": MAX_ORDINARY_TOKENS}
+        return {**GREEDY, **bound, **given}
+
+    def asked(self, id: str) -> dict[str, Any]:
+        """Chat fields that ask for a recital, or for something like it of an ordinary model."""
+        if self.setup.scripted:
+            return self.recital(id).asked
+        return {"messages": [{"role": "user", "content": ORDINARY[id]}]}
+
+    def chat(
+        self, id: str = "greeting", *, options: Mapping[str, Any] | None = None, **fields: Json
+    ) -> Exchange:
+        """Chat for a recital, greedy and in one object unless said otherwise."""
+        ask = {"model": self.model, "stream": False, **self.asked(id), **fields}
+        return self.post("/api/chat", ask, options=self.options(options or {}))
+
+    def generate(
+        self, id: str = "greeting", *, options: Mapping[str, Any] | None = None, **fields: Json
+    ) -> Exchange:
+        """Generate for a recital's last message, greedy, in one object unless said otherwise."""
+        asked = self.asked(id)
+        ask = {"model": self.model, "stream": False, "prompt": asked["messages"][-1]["content"]}
+        if "think" in asked:
+            ask["think"] = asked["think"]
+        return self.post("/api/generate", {**ask, **fields}, options=self.options(options or {}))
+
+    def draw(self, id: str, **options: Json) -> Exchange:
+        """One token after the prompt of a known distribution, with sampling off but for these."""
+        off = {"temperature": 1, "top_k": 0, "top_p": 1.0, "min_p": 0.0, "repeat_penalty": 1.0}
+        ask = {"model": self.model, "raw": True, "stream": False}
+        drawn = {**off, "num_predict": 1, **options}
+        return self.post("/api/generate", ask, prompt=self.distribution(id).prompt, options=drawn)
+
+
+def encoded(
+    method: str, path: str, body: bytes | None, headers: Mapping[str, str] | None
+) -> Request:
+    """A request with Content-Length and Connection: close, unless the headers say otherwise."""
+    given = dict(headers or {})
+    lowered = {name.lower() for name in given}
+    if body is not None and not lowered & {"content-length", "transfer-encoding"}:
+        given["Content-Length"] = str(len(body))
+    if "connection" not in lowered:
+        given["Connection"] = "close"
+    return Request(method, path, tuple(given.items()), body)

@@ -1,0 +1,316 @@
+"""A small honest server: recites script.json and follows the contract, without any engine.
+
+It proves that the checks pass where they should. What lies, in `liars`, is made of it: a `Lie`
+changes what it hears, what it answers, or the bytes of it.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import urlsplit
+
+from .house import PACE_S, House
+from .shelf import HouseError, json_text
+
+LOCAL = ("127.0.0.1", "localhost")
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A request as the server understood it."""
+
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The body, where it is a JSON object."""
+        try:
+            found = json.loads(self.body)
+        except ValueError:
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def saying(self, fields: dict[str, Any]) -> Heard:
+        """The same request with other fields."""
+        return replace(self, body=json.dumps(fields).encode())
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is answered: one value, or records; none of it encoded yet."""
+
+    status: int = 200
+    media_type: str = "application/json; charset=utf-8"
+    value: Any = None  # bytes, text, or JSON; None: no body
+    records: list[dict[str, Any]] | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    buffered: bool = False  # make all records, then send them together
+    late: bool = False  # make all records, then send them as if they were being made
+    tokens: int = 0  # how long it takes to make
+
+
+Hear = Callable[[Heard], Heard]
+Say = Callable[[Heard, Answer], Answer]
+
+
+@dataclass(frozen=True)
+class Lie:
+    """One thing that is wrong with a server."""
+
+    hear: Hear = lambda heard: heard
+    say: Say = lambda heard, answer: answer
+    line: Callable[[dict[str, Any]], bytes] = lambda record: json_text(record) + b"\n"
+    wire: Callable[[bytes], bytes] = lambda sent: sent  # every write after the head
+    tail: bytes = b""  # after the end of a stream
+    chunked: bool = True
+    keeps_alive: bool = True
+    continues: bool = True
+    flaw: str = ""  # what the house does wrong
+
+
+TRUTH = Lie()
+
+
+class Handler(BaseHTTPRequestHandler):
+    """HTTP/1.1, as far as the suite looks."""
+
+    protocol_version = "HTTP/1.1"
+    server: Server
+
+    def handle_one_request(self) -> None:
+        """Any method is ours."""
+        try:
+            self.raw_requestline = self.rfile.readline(65537)
+            if not self.raw_requestline or not self.parse_request():
+                self.close_connection = True
+                return
+            self._serve()
+            self.wfile.flush()
+        except (ConnectionError, TimeoutError):
+            self.server.house.departed()
+            self.close_connection = True
+
+    def handle_expect_100(self) -> bool:
+        """Say 100 Continue."""
+        if self.server.lie.continues:
+            return super().handle_expect_100()
+        return True
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+    def _serve(self) -> None:
+        lie = self.server.lie
+        heard = Heard(
+            self.command,
+            urlsplit(self.path).path,
+            urlsplit(self.path).query,
+            {name.lower(): value for name, value in self.headers.items()},
+            self._body(),
+        )
+        heard = lie.hear(heard)
+        answer = lie.say(heard, self.server.answer(heard))
+        if not lie.keeps_alive:
+            self.close_connection = True
+        self._send(heard, answer)
+
+    def _body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
+            parts = []
+            while size := int(self.rfile.readline(), 16):
+                parts.append(self.rfile.read(size))
+                self.rfile.readline()
+            self.rfile.readline()
+            return b"".join(parts)
+        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
+    def _send(self, heard: Heard, answer: Answer) -> None:
+        self.send_response(answer.status)
+        if answer.media_type:
+            self.send_header("Content-Type", answer.media_type)
+        for name, value in answer.headers:
+            self.send_header(name, value)
+        if answer.records is not None and heard.method != "HEAD":
+            self._stream(answer)
+            return
+        body = answer.value
+        if not isinstance(body, bytes):
+            body = (
+                b"" if body is None else body.encode() if isinstance(body, str) else json_text(body)
+            )
+        if answer.status != 204:
+            self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        time.sleep(answer.tokens * PACE_S * 2)
+        if heard.method != "HEAD" and body:
+            self.wfile.write(self.server.lie.wire(body))
+
+    def _stream(self, answer: Answer) -> None:
+        lie = self.server.lie
+        chunked = lie.chunked and self.request_version != "HTTP/1.0"
+        if chunked:
+            self.send_header("Transfer-Encoding", "chunked")
+        else:
+            self.close_connection = True
+        self.end_headers()
+        assert answer.records is not None
+        lines = [lie.wire(lie.line(record)) for record in answer.records]
+        if answer.buffered or answer.late:
+            time.sleep(len(lines) * PACE_S * 2)
+        if answer.buffered:
+            lines = [b"".join(lines)]
+        started = time.monotonic()
+        for line in lines:
+            time.sleep(0 if answer.buffered else PACE_S)
+            if self.server.house.ends_with_others(started):
+                self.close_connection = True
+                return
+            self.wfile.write(b"%x\r\n%b\r\n" % (len(line), line) if chunked else line)
+        if chunked:
+            self.wfile.write(b"0\r\n\r\n" + lie.tail)
+
+
+class Server(ThreadingHTTPServer):
+    """The routes; what they do is in `house`."""
+
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self, lie: Lie) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.lie = lie
+        self.house = House(lie.flaw)
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that leaves is no error."""
+
+    def answer(self, heard: Heard) -> Answer:
+        """Route a request, and turn refusals into JSON errors."""
+        origin = heard.headers.get("origin")
+        refusal = _refusal(heard, origin)
+        if refusal is not None:
+            return refusal
+        try:
+            answer = self._route(heard)
+        except HouseError as error:
+            answer = Answer(error.status, value={"error": error.message})
+        if origin is not None:
+            allow = (("Access-Control-Allow-Origin", origin), ("Vary", "Origin"))
+            answer = replace(answer, headers=(*answer.headers, *allow))
+        return answer
+
+    def _route(self, heard: Heard) -> Answer:
+        house, method, path = self.house, heard.method, heard.path
+        if path.startswith("/api/blobs/"):
+            if method not in ("HEAD", "POST"):
+                return _not_allowed("HEAD, POST")
+            return Answer(house.blob(method, path.removeprefix("/api/blobs/"), heard.body))
+        routes: dict[str, dict[str, Callable[[], Answer]]] = {
+            "/": {"GET": _running, "HEAD": _running},
+            "/api/version": {"GET": _version, "HEAD": _version},
+            "/api/tags": dict.fromkeys(("GET", "HEAD"), lambda: Answer(value=house.tags())),
+            "/api/ps": {"GET": lambda: Answer(value=house.ps())},
+            "/api/show": {"POST": lambda: Answer(value=house.show(_read(heard)))},
+            "/api/copy": {"POST": lambda: Answer(value=house.copy(_read(heard)))},
+            "/api/delete": {"DELETE": lambda: Answer(value=house.delete(_read(heard)))},
+            "/api/create": {"POST": lambda: self._create(_read(heard))},
+            "/api/chat": {"POST": lambda: self._talk(house.chat, _read(heard))},
+            "/api/generate": {"POST": lambda: self._talk(house.generate, _read(heard))},
+        }  # fmt: skip
+        if path not in routes:
+            return Answer(404, "text/plain", "404 page not found")
+        if method not in routes[path]:
+            return _not_allowed(", ".join(routes[path]))
+        return routes[path][method]()
+
+    def _create(self, fields: dict[str, Any]) -> Answer:
+        records = list(self.house.create(fields))
+        if "error" in records[0]:
+            return Answer(records[0].pop("status", 400), value=records[0])
+        if fields.get("stream") is False:
+            return Answer(500 if "error" in records[-1] else 200, value=records[-1])
+        return Answer(media_type="application/x-ndjson", records=records)
+
+    def _talk(
+        self, talk: Callable[..., Iterator[dict[str, Any]]], fields: dict[str, Any]
+    ) -> Answer:
+        records = list(talk(self.house.in_company(fields)))
+        if len(records) == 1 and records[0]["done_reason"] in ("load", "unload"):
+            return Answer(value=records[0])
+        if fields.get("stream") is False:
+            return Answer(value=self.house.joined(records), tokens=len(records))
+        return Answer(media_type="application/x-ndjson", records=records)
+
+
+def _refusal(heard: Heard, origin: str | None) -> Answer | None:
+    host = heard.headers.get("host", "localhost").rpartition(":")[0] or heard.headers.get(
+        "host", ""
+    )
+    if origin is not None and urlsplit(origin).hostname not in LOCAL:
+        return Answer(403, "")
+    if host not in LOCAL:
+        return Answer(403, "")
+    if heard.method == "OPTIONS" and origin is not None:
+        return Answer(204, "", headers=(("Access-Control-Allow-Origin", origin),))
+    return None
+
+
+def _running() -> Answer:
+    return Answer(media_type="text/plain; charset=utf-8", value="Ollama is running")
+
+
+def _version() -> Answer:
+    return Answer(value={"version": "0.12.3"})
+
+
+def _not_allowed(methods: str) -> Answer:
+    return Answer(405, "text/plain", "405 method not allowed", headers=(("Allow", methods),))
+
+
+def _read(heard: Heard) -> dict[str, Any]:
+    if not heard.body.strip():
+        raise HouseError(400, "missing request body")
+    try:
+        found = json.loads(heard.body)
+    except ValueError as error:
+        raise HouseError(400, f"invalid JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise HouseError(400, "the body is not an object")
+    return found
+
+
+@contextmanager
+def serving_server(lie: Lie = TRUTH) -> Iterator[Server]:
+    """A server on a free port."""
+    server = Server(lie)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@contextmanager
+def serving(lie: Lie = TRUTH) -> Iterator[str]:
+    """A server on a free port; its URL."""
+    with serving_server(lie) as server:
+        yield server.url

@@ -1,0 +1,345 @@
+"""Inside the honest server: a store of models, and talking to them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any
+
+from ..evidence import Json
+from .reciter import BadTemplate, Part, Reciter, Token, parts, render, stopped
+from .shelf import HouseError, Model, Shelf, iso
+
+DEFAULTS: dict[str, Any] = {
+    "seed": -1, "num_predict": -1, "top_k": 40, "top_p": 0.9, "min_p": 0.0, "typical_p": 1.0,
+    "repeat_last_n": 64, "temperature": 0.8, "repeat_penalty": 1.0, "presence_penalty": 0.0,
+    "frequency_penalty": 0.0, "stop": [], "num_ctx": 4096, "num_keep": 4,
+}  # fmt: skip
+TYPES: dict[str, Any] = {
+    "prompt": str, "suffix": str, "system": str, "template": str, "stream": bool, "raw": bool,
+    "truncate": bool, "shift": bool, "logprobs": bool, "options": dict, "messages": list,
+    "tools": list, "context": list, "images": list, "model": str, "top_logprobs": int,
+}  # fmt: skip
+MESSAGE_TYPES: dict[str, Any] = {
+    "role": str, "content": str, "thinking": str, "images": list, "tool_calls": list,
+    "tool_name": str, "tool_call_id": str,
+}  # fmt: skip
+UNITS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
+PACE_S = 150e-6  # half of the time for one token, so that a stream takes some
+COMPANY_S = 0.01
+DEPARTED_S = 1.7
+FOREVER_S = 292 * 365 * 86400.0
+LEVELS = ("low", "medium", "high", "max")
+
+
+@dataclass
+class House(Shelf):
+    """All state of the server."""
+
+    contexts: dict[int, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.reciter = Reciter(self.script, truncates=self.flaw != "never_truncates")
+        self._serial = count(100_000)
+        self._seen: set[str] = set()
+        self._arrived: list[tuple[float, dict[str, Any]]] = []
+        self._departed_at = 0.0
+        self._busy_until = 0.0
+
+    # -- flaws that need company --------------------------------------------------------------
+
+    def in_company(self, fields: dict[str, Any]) -> dict[str, Any]:
+        """The request as it is served beside others that arrived with it."""
+        if self.flaw == "serves_the_departed":
+            if fields.get("options", {}).get("num_predict", 0) >= 400:
+                self._busy_until = time.monotonic() + DEPARTED_S
+            else:
+                time.sleep(max(0.0, self._busy_until - time.monotonic()))
+        if self.flaw not in ("crosses", "refuses_company", "shares_seeds"):
+            return fields
+        self._arrived.append((time.monotonic(), fields))
+        time.sleep(COMPANY_S)
+        since = time.monotonic() - 2 * COMPANY_S
+        others = [one for at, one in self._arrived if at > since and one is not fields]
+        if not others:
+            return fields
+        if self.flaw == "refuses_company":
+            raise HouseError(503, "server busy")
+        if self.flaw == "shares_seeds":
+            seed = self._arrived[-1][1]["options"].get("seed")
+            return {**fields, "options": {**fields["options"], "seed": seed}}
+        return {**fields, "messages": others[0].get("messages", [])}
+
+    def departed(self) -> None:
+        """A client has hung up."""
+        self._departed_at = time.monotonic()
+
+    def ends_with_others(self, started: float) -> bool:
+        """Whether a stream ends because another client left."""
+        return self.flaw == "ends_together" and self._departed_at > started
+
+    # -- talking ------------------------------------------------------------------------------
+
+    def chat(self, fields: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """/api/chat: records."""
+        given = checked(fields)
+        messages = [_message(one) for one in given["messages"]]
+        if not str(given["model"]).strip():
+            raise HouseError(400, "model is required")
+        model = self.find(given["model"], f"model '{given['model']}' not found")
+        if not messages and given["keep_alive"] == 0:
+            model.loaded_until = model.loaded_until if self.flaw == "never_unloads" else 0
+            yield self._record(given, "chat", done_reason="unload")
+            return
+        options = self._options(model, given)
+        self._capable(model, given)
+        if not messages:
+            self._keep(model, given, options)
+            yield self._record(given, "chat", done_reason="load")
+            return
+        if model.system and messages[0]["role"] != "system":
+            messages.insert(0, _message({"role": "system", "content": model.system}))
+        prompt = self._fitting(model, messages, given, options)
+        yield from self._speak("chat", model, given, prompt, options)
+
+    def generate(self, fields: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """/api/generate: records."""
+        given = checked(fields)
+        model = (
+            self.find(given["model"], f"model '{given['model']}' not found")
+            if given["model"]
+            else None
+        )
+        if model is None:
+            raise HouseError(404, "model '' not found")
+        if not given["prompt"] and given["keep_alive"] == 0:
+            model.loaded_until = model.loaded_until if self.flaw == "never_unloads" else 0
+            yield self._record(given, "generate", done_reason="unload")
+            return
+        if given["raw"] and (given["template"] or given["system"] or given["context"]):
+            raise HouseError(400, "raw mode does not support template, system, or context")
+        if given["suffix"]:
+            raise HouseError(400, f"{given['model']} does not support insert")
+        options = self._options(model, given)
+        self._capable(model, given)
+        if not given["prompt"]:
+            self._keep(model, given, options)
+            yield self._record(given, "generate", done_reason="load")
+            return
+        if given["images"]:
+            raise HouseError(400, "the model does not support images")
+        yield from self._speak(
+            "generate", model, given, self._prompt(model, given, options), options
+        )
+
+    def _prompt(self, model: Model, given: dict[str, Any], options: dict[str, Any]) -> str:
+        prompt: str = given["prompt"]
+        if not given["raw"]:
+            system = given["system"] or model.system
+            messages = [_message({"role": "system", "content": system})] if system else []
+            messages.append(_message({"role": "user", "content": prompt}))
+            prompt = self._fitting(model, messages, given, options)
+        before = given["context"][0] if given["context"] else None
+        return self.contexts.get(before, "") + prompt if before is not None else prompt
+
+    def _fitting(
+        self,
+        model: Model,
+        messages: list[dict[str, Any]],
+        given: dict[str, Any],
+        options: dict[str, Any],
+    ) -> str:
+        """The prompt of the newest messages that fit the window, system messages kept."""
+        if self.flaw == "forgets_history":
+            messages = [one for one in messages[:-1] if one["role"] == "system"] + messages[-1:]
+        template = given["template"] or model.template
+        while True:
+            try:
+                prompt = render(template, self.script, messages, given["tools"], given["think"])
+            except BadTemplate as error:
+                raise HouseError(500, str(error)) from None
+            size = self.reciter.count(prompt)
+            oldest = next(
+                (n for n, one in enumerate(messages[:-1]) if one["role"] != "system"), None
+            )
+            if size <= options["num_ctx"] or oldest is None or self.flaw == "never_truncates":
+                break
+            if self.flaw == "forgets_all":
+                messages = messages[-1:]
+                continue
+            del messages[oldest]
+        if given["truncate"] is False and size > options["num_ctx"]:
+            raise HouseError(400, "the prompt is longer than the context")
+        return prompt
+
+    def _options(self, model: Model, given: dict[str, Any]) -> dict[str, Any]:
+        options = {**DEFAULTS, **model.parameters}
+        for name, value in given["options"].items():
+            default = DEFAULTS.get(name)
+            if default is None or value is None:
+                continue
+            if name == "stop":
+                if not isinstance(value, list):
+                    raise HouseError(500, 'option "stop" must be of type array')
+                if not all(isinstance(one, str) for one in value):
+                    raise HouseError(500, 'option "stop" must be of an array of strings')
+            elif isinstance(value, bool) or not isinstance(value, int | float):
+                kind = "integer" if isinstance(default, int) else "float32"
+                raise HouseError(500, f'option "{name}" must be of type {kind}')
+            elif isinstance(default, int):
+                value = int(value)
+            options[name] = value
+        return options
+
+    def _capable(self, model: Model, given: dict[str, Any]) -> None:
+        capabilities = self.capabilities(model)
+        if given["think"] and "thinking" not in capabilities:
+            raise HouseError(400, f'"{given["model"]}" does not support thinking')
+        if given["tools"] and "tools" not in capabilities:
+            raise HouseError(400, f"{given['model']} does not support tools")
+        chosen = given["format"]
+        if chosen not in (None, "", "json") and not isinstance(chosen, dict):
+            raise HouseError(500, f"invalid format: {json.dumps(chosen)}; expected ...")
+
+    def _keep(self, model: Model, given: dict[str, Any], options: dict[str, Any]) -> None:
+        """Load, and set when it is let go."""
+        if given["keep_alive"] is not None:
+            model.keep_s = given["keep_alive"] if given["keep_alive"] >= 0 else FOREVER_S
+        elif model.loaded_until <= time.time():
+            model.keep_s = 300.0
+        model.num_ctx = min(options["num_ctx"], 4096)
+        model.loaded_until = time.time() + model.keep_s
+
+    def _speak(
+        self, kind: str, model: Model, given: dict[str, Any], prompt: str, options: dict[str, Any]
+    ) -> Iterator[dict[str, Any]]:
+        started = time.monotonic_ns()
+        spoken = self.reciter.say(prompt, options, given["shift"] is not False)
+        tokens, hit = stopped(spoken.tokens, options["stop"])
+        if self.flaw == "wavers":
+            tokens = [replace(tokens[0], text=f"{next(self._serial)}"), *tokens[1:]]
+        if self.flaw == "counts_uncached" and prompt in self._seen:
+            spoken.prompt_tokens = 1
+        self._seen.add(prompt)
+        raw = "".join(token.text for token in tokens)
+        thinks = "thinking" in self.capabilities(model) and not given["raw"]
+        made = parts(tokens, thinks, bool(given["tools"]))
+        for token, part in zip(tokens, made, strict=True):
+            extra = _logprobs(token, given) if given["logprobs"] and token.text else {}
+            if part.content or part.thinking or part.calls or extra:
+                yield self._record(given, kind, part=part, **extra)
+        self._keep(model, given, options)
+        final: dict[str, Any] = {"done_reason": "stop" if hit else spoken.reason}
+        evaluated = len(tokens) if hit else spoken.output_tokens
+        if kind == "generate" and not given["raw"]:
+            serial = next(self._serial)
+            self.contexts[serial] = prompt + raw
+            size = spoken.prompt_tokens + evaluated - (final["done_reason"] == "stop")
+            final["context"] = [serial, *range(size - 1)]
+        lasted = time.monotonic_ns() - started + len(tokens) * round(2e9 * PACE_S)
+        final |= {"total_duration": lasted + 2000, "load_duration": 1000,
+                  "prompt_eval_count": spoken.prompt_tokens, "prompt_eval_duration": 500,
+                  "eval_count": evaluated, "eval_duration": lasted}  # fmt: skip
+        yield self._record(given, kind, **final)
+
+    def _record(
+        self, given: dict[str, Any], kind: str, *, part: Part | None = None, **more: Json
+    ) -> dict[str, Any]:
+        record: dict[str, Any] = {"model": given["model"], "created_at": iso(datetime.now(UTC))}
+        content = part.content if part else ""
+        extra = {"thinking": part.thinking} if part and part.thinking else {}
+        if kind == "chat":
+            calls = {"tool_calls": list(part.calls)} if part and part.calls else {}
+            record["message"] = {"role": "assistant", "content": content, **extra, **calls}
+        else:
+            record |= {"response": content, **extra}
+        return {**record, "done": "done_reason" in more, **more}
+
+    def joined(self, records: list[dict[str, Any]]) -> dict[str, Any]:
+        """The records of a stream as one object."""
+        whole = json.loads(json.dumps(records[-1]))
+        place = whole.get("message", whole)
+        key = "content" if "message" in whole else "response"
+        parts = [one.get("message", one) for one in records]
+        place[key] = "".join(one[key] for one in parts)
+        for name, empty in (("thinking", ""), ("tool_calls", [])):
+            found = [one[name] for one in parts if name in one]
+            if found:
+                place[name] = sum(found, empty) if empty == [] else "".join(found)
+        entries = [entry for one in records for entry in one.get("logprobs", [])]
+        return {**whole, "logprobs": entries} if entries else whole
+
+
+def _logprobs(token: Token, given: dict[str, Any]) -> dict[str, Any]:
+    def entry(text: str, logprob: float) -> dict[str, Any]:
+        return {"token": text, "logprob": logprob, "bytes": list(text.encode())}
+
+    made = entry(token.text, token.logprob)
+    if given["top_logprobs"]:
+        made["top_logprobs"] = [entry(*one) for one in token.top[: given["top_logprobs"]]]
+    return {"logprobs": [made]}
+
+
+def checked(fields: dict[str, Any]) -> dict[str, Any]:
+    """A request with every field present, of the right type or refused."""
+    given = {**dict.fromkeys(TYPES), "format": None, **fields}
+    for name, kind in TYPES.items():
+        _typed(given, name, kind)
+    for name in ("messages", "options", "tools", "prompt", "model", "context"):
+        given[name] = given[name] if given[name] is not None else TYPES[name]()
+    given["keep_alive"] = duration(fields.get("keep_alive"))
+    think = given["think"] = fields.get("think")
+    if think is not None and not isinstance(think, bool) and think not in LEVELS:
+        raise HouseError(400, "think must be a boolean or string")
+    if not 0 <= (given["top_logprobs"] or 0) <= 20:
+        raise HouseError(400, "top_logprobs must be between 0 and 20")
+    for image in given["images"] or ():
+        try:
+            base64.b64decode(image, validate=True)
+        except ValueError as error:
+            raise HouseError(400, f"illegal base64 data: {error}") from None
+    for tool in given["tools"]:
+        for one in tool["function"].get("parameters", {}).get("properties", {}).values():
+            if not isinstance(one.get("type", ""), str | list):
+                raise HouseError(400, "bad type of a property")
+    return given
+
+
+def _typed(given: dict[str, Any], name: str, kind: type) -> None:
+    value = given.get(name)
+    if value is not None and (
+        not isinstance(value, kind) or isinstance(value, bool) > (kind is bool)
+    ):
+        raise HouseError(400, f"{name} must be {kind.__name__}")
+
+
+def _message(given: Json) -> dict[str, Any]:
+    if not isinstance(given, dict):
+        raise HouseError(400, "a message must be an object")
+    for name, kind in MESSAGE_TYPES.items():
+        _typed(given, name, kind)
+    for call in given.get("tool_calls") or ():
+        if not isinstance(call["function"].get("arguments", {}), dict):
+            raise HouseError(400, "arguments must be an object")
+    return {
+        **given,
+        "role": (given.get("role") or "").lower(),
+        "content": given.get("content") or "",
+    }
+
+
+def duration(value: Json) -> float | None:
+    """A keep_alive in seconds; None where it is absent."""
+    if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
+        return value
+    found = re.fullmatch(r"(-?)((?:\d+(?:\.\d+)?(?:ns|us|ms|s|m|h))+|0)", str(value))
+    if not isinstance(value, str) or found is None:
+        raise HouseError(400, f"time: invalid duration {value!r}")
+    parts = re.findall(r"([\d.]+)(ns|us|ms|s|m|h)", found[2])
+    return sum(float(number) * UNITS[unit] for number, unit in parts) * (-1 if found[1] else 1)

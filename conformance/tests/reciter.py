@@ -1,0 +1,224 @@
+"""The scripted model without an engine: templates, tokens, sampling, as far as checks look."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from ..evidence import Json
+from ..script import Script
+
+RIVALS = tuple((mark, -7.0 - n) for n, mark in enumerate("?!,;:-+"))
+LOST = "I have lost my place."
+CALL = re.compile(r"<tool_call>(.*?)</tool_call>", re.DOTALL)
+THOUGHT = re.compile(r"<think>\s*(.*?)(?:</think>\s*|$)", re.DOTALL)
+
+
+class BadTemplate(Exception):  # noqa: N818
+    """A template that does not parse."""
+
+
+def render(
+    template: str, script: Script, messages: list[dict[str, Any]], tools: Json, think: bool | None
+) -> str:
+    """What the template makes of a conversation; templates of the script and of the checks only."""
+    if template.count("{{") != template.count("}}"):
+        raise BadTemplate("template: :1: unclosed action")
+    if template not in (script.template, script.plain_template):
+        return _render_small(template, messages)
+    full = template == script.template
+    system = "\n\n".join(one["content"] for one in messages if one["role"] == "system")
+    names = " ".join(tool["function"]["name"] for tool in tools or ()) if full else ""
+    offered = f"Tools: {names}" if names else ""
+    head = "\n\n".join(part for part in (system, offered) if part)
+    turns = [f"<|system|>\n{head}<|end|>\n"] if head else []
+    turns += [_turn(one, full) for one in messages if one["role"] in ("user", "assistant", "tool")]
+    tail = "<think>\n\n</think>\n\n" if full and think is False else ""
+    return f"{''.join(turns)}<|assistant|>\n{tail}"
+
+
+def _turn(message: dict[str, Any], full: bool) -> str:
+    role, content = message["role"], message["content"]
+    if role == "tool":
+        return f"<|tool|>\n{message.get('tool_name', '')}: {content}<|end|>\n" if full else ""
+    thinking = f"<think>\n{message['thinking']}</think>\n\n" if message.get("thinking") else ""
+    calls = "".join(
+        f'<tool_call>{{"name": "{one["function"]["name"]}", "arguments": '
+        f"{json.dumps(one['function']['arguments'], separators=(',', ':'))}}}</tool_call>"
+        for one in message.get("tool_calls") or ()
+    )
+    return f"<|{role}|>\n{thinking if full else ''}{content}{calls if full else ''}<|end|>\n"
+
+
+def _render_small(template: str, messages: list[dict[str, Any]]) -> str:
+    users = [one["content"] for one in messages if one["role"] == "user"]
+    loop = re.fullmatch(r"\{\{ range .Messages \}\}(.*)\{\{ end \}\}", template, re.DOTALL)
+    if loop:
+        return "".join(loop[1].replace("{{ .Content }}", content) for content in users)
+    return template.replace("{{ .Prompt }}", users[-1])
+
+
+@dataclass(frozen=True)
+class Token:
+    """A generated token: its text (none for a part of a character), and its probabilities."""
+
+    text: str
+    logprob: float
+    top: tuple[tuple[str, float], ...]
+
+
+@dataclass
+class Spoken:
+    """An answer: its tokens, why it ended, and how many tokens were counted."""
+
+    tokens: list[Token]
+    reason: str
+    prompt_tokens: int
+    output_tokens: int
+
+
+class Reciter:
+    """Answers prompts by the script."""
+
+    def __init__(self, script: Script, *, truncates: bool = True) -> None:
+        self.script = script
+        self.truncates = truncates
+        self.known = {one.prompt: one for one in script.recitals.values()}
+        self.drawn = {one.prompt: one for one in script.distributions.values()}
+
+    def count(self, prompt: str) -> int:
+        """How many tokens a prompt has: the script's count, else a guess."""
+        known = self.known.get(prompt) or self.drawn.get(prompt)
+        return known.prompt_tokens if known else len(prompt) // 3 + 1
+
+    def say(self, prompt: str, options: dict[str, Any], shift: bool) -> Spoken:
+        """Generate, within num_predict and the window."""
+        window = min(options["num_ctx"], self.script.context_length)
+        prompt_tokens = self.count(prompt)
+        if prompt_tokens >= window and self.truncates:
+            prompt_tokens = window // 2 + 2
+        tokens, ends = self._tokens(prompt, options)
+        bound = options["num_predict"] if options["num_predict"] > 0 else 10 * window
+        if not shift:
+            bound = min(bound, window - prompt_tokens)
+        kept = tokens[:bound] if ends or bound <= len(tokens) else _repeated(tokens, bound)
+        cut = len(kept) < len(tokens) + ends and bound <= len(kept)
+        counted = len(kept) + (0 if cut else 1)
+        return Spoken(kept, "length" if cut else "stop", prompt_tokens, counted)
+
+    def _tokens(self, prompt: str, options: dict[str, Any]) -> tuple[list[Token], bool]:
+        """All tokens of the answer, and whether it ends by itself."""
+        if prompt in self.drawn:
+            return [self._draw(prompt, options)], True
+        recital = self.known.get(prompt)
+        if recital is None:
+            return _split(LOST, 10), True
+        text, count = recital.output, recital.output_tokens - recital.ends
+        penalties = (options["presence_penalty"], options["frequency_penalty"])
+        strong = max(*penalties, 4 * (options["repeat_penalty"] - 1)) > 10
+        if strong and options["repeat_last_n"]:
+            return _split("the w", 2), True
+        return _split(text, count), recital.ends
+
+    def _draw(self, prompt: str, options: dict[str, Any]) -> Token:
+        known = self.drawn[prompt].probabilities
+        kept = list(known)
+        if options["top_k"] > 0:
+            kept = kept[: options["top_k"]]
+        kept = _typical(kept, options["typical_p"])
+        kept = _nucleus(kept, options["top_p"])
+        kept = [one for one in kept if one[1] >= options["min_p"] * kept[0][1]]
+        if options["temperature"] <= 0:
+            text = kept[0][0]
+        else:
+            weights = [probability ** (1 / options["temperature"]) for _, probability in kept]
+            seed = options["seed"] if options["seed"] not in (None, -1) else None
+            text = random.Random(seed).choices([one for one, _ in kept], weights)[0]
+        top = tuple((token, math.log(probability)) for token, probability in known)
+        return Token(text, math.log(dict(known)[text]), top)
+
+
+def _nucleus(kept: list[tuple[str, float]], p: float) -> list[tuple[str, float]]:
+    total, chosen, mass = sum(one for _, one in kept), [], 0.0
+    for token in kept:
+        chosen.append(token)
+        mass += token[1] / total
+        if mass >= p:
+            break
+    return chosen
+
+
+def _typical(kept: list[tuple[str, float]], p: float) -> list[tuple[str, float]]:
+    if p >= 1:
+        return kept
+    entropy = -sum(one * math.log(one) for _, one in kept)
+    ordered = sorted(kept, key=lambda token: abs(-math.log(token[1]) - entropy))
+    return sorted(_nucleus(ordered, p), key=lambda token: -token[1])
+
+
+def _split(text: str, count: int) -> list[Token]:
+    """The text in so many tokens; where there are more tokens than characters, some are empty."""
+    size = len(text)
+    pieces = [text[size * n // count : size * (n + 1) // count] for n in range(count)]
+    return [Token(piece, -0.001, ((piece, -0.001), *RIVALS)) for piece in pieces]
+
+
+def _repeated(tokens: list[Token], count: int) -> list[Token]:
+    return [tokens[n % len(tokens)] for n in range(count)]
+
+
+def stopped(tokens: list[Token], stops: list[str]) -> tuple[list[Token], bool]:
+    """The tokens before the first stop string, the last one cut; and whether there was one."""
+    text = "".join(token.text for token in tokens)
+    places = [at for stop in stops if stop and (at := text.find(stop)) >= 0]
+    if not places:
+        return tokens, False
+    kept, size = [], 0
+    for token in tokens:
+        if size >= min(places):
+            break
+        kept.append(Token(token.text[: min(places) - size], token.logprob, token.top))
+        size += len(token.text)
+    return kept, True
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one token adds to a message."""
+
+    content: str = ""
+    thinking: str = ""
+    calls: tuple[dict[str, Any], ...] = ()
+
+
+def parts(tokens: list[Token], thinking: bool, tools: bool) -> list[Part]:
+    """What each token adds: thinking and tool calls are told from content by their markup."""
+    text = "".join(token.text for token in tokens)
+    thought = THOUGHT.match(text) if thinking else None
+    inner = thought.span(1) if thought else (0, 0)
+    begin = thought.end() if thought else 0
+    calls = list(CALL.finditer(text, begin)) if tools else []
+    made, at = [], 0
+    for token in tokens:
+        end = at + len(token.text)
+        content = "".join(
+            text[place]
+            for place in range(max(at, begin), end)
+            if not any(call.start() <= place < call.end() for call in calls)
+        )
+        ended = tuple(_call(one, n) for n, one in enumerate(calls) if at < one.end() <= end)
+        made.append(Part(content, text[max(at, inner[0]) : min(end, inner[1])], ended))
+        at = end
+    return made
+
+
+def _call(found: re.Match[str], index: int) -> dict[str, Any]:
+    call = json.loads(found[1])
+    return {
+        "id": f"call_{index:08}",
+        "function": {"index": index, "name": call["name"], "arguments": call["arguments"]},
+    }
