@@ -33,7 +33,7 @@ MESSAGE_TYPES: dict[str, Any] = {
 UNITS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 PACE_S = 150e-6  # half of the time for one token, so that a stream takes some
 COMPANY_S = 0.01
-DEPARTED_S = 1.7
+DEPARTED_S = 2.5
 FOREVER_S = 292 * 365 * 86400.0
 LEVELS = ("low", "medium", "high", "max")
 
