@@ -87,6 +87,8 @@ def _run(asked: argparse.Namespace, url: str) -> int:
     terminal = Terminal(console, document)
     ending = Ending()
     listeners: list[Any] = [Listing(console)] if asked.list else [document, terminal]
+    if asked.list:  # nothing is sent, and `| head` ends it quietly
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     restore = signal.signal(signal.SIGTERM, _interrupt)
     try:
         given = _pytest_arguments(asked, url, SUITES)
@@ -131,23 +133,26 @@ class Ending:
 
 
 class Listing:
-    """Prints the collected checks."""
+    """Prints the collected checks: for people by class, for programs a line each."""
 
     def __init__(self, console: Console) -> None:
         self.console = console
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Id, level, class, sentence and rows of each."""
-        from rich.table import Table
-
         listed: list[Check] = [item.check for item in session.items if hasattr(item, "check")]
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for column in ("id", "level", "class", "sentence", "rows"):
-            table.add_column(column, overflow="fold", no_wrap=column in ("id", "level", "class"))
-        for one in listed:
-            table.add_row(one.id, one.level, one.group, one.title, " ".join(one.covers))
-        if listed:
-            self.console.print(table)
+        if not self.console.is_terminal:
+            for one in listed:
+                fields = (one.id, one.level, one.group, one.title, " ".join(one.covers))
+                print("\t".join(fields))  # rich would make blanks of tabs
+            return
+        group = ""
+        for one in sorted(listed, key=lambda one: one.group):
+            if one.group != group:
+                group = one.group
+                self.console.rule(group, align="left")
+            self.console.print(f"[bold]{one.id}[/]  {one.level}  [dim]{' '.join(one.covers)}[/]")
+            self.console.print(f"    {one.title}", markup=False)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
