@@ -19,7 +19,7 @@ from .errors import ApiError
 from .framing import encode
 from .installed import Catalog
 from .pool import Loader, Pool
-from .routes import absent, blobs, create, inference, models, root
+from .routes import absent, blobs, create, embed, inference, models, root
 from .settings import Settings
 from .state import STATE, State
 from .store import Store, UnreadableError
@@ -53,7 +53,7 @@ def make_app(settings: Settings, load: Loader, *, vets_hosts: bool) -> web.Appli
         origins=Origins.of(settings.origins),
         hosts=this_machine() if vets_hosts else None,
     )
-    for routes in (root, models, blobs, create, inference, absent):
+    for routes in (root, models, blobs, create, inference, embed, absent):
         app.add_routes(routes.ROUTES)
     app.on_response_prepare.append(_sign)
     app.cleanup_ctx.append(_models_in_memory)

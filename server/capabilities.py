@@ -39,7 +39,7 @@ def capabilities(
     found = [
         *listed,
         *(_of_chat_template(chat_template) if preferred else ()),
-        *_of_weights(metadata),
+        *_of_weights(metadata, listed),
         *(["vision"] if has_projector else ()),
         *(() if preferred else _of_go_template(go_template)),
         *(["thinking"] if family in ("gptoss", "gpt-oss") else ()),
@@ -68,7 +68,9 @@ def prefers_chat_template(
     return _chat_round_trip(chat_template) and not _go_round_trip(go_template)
 
 
-def _of_weights(metadata: Mapping[str, object]) -> list[str]:
+def _of_weights(metadata: Mapping[str, object], listed: Sequence[str]) -> list[str]:
+    if not metadata and "embedding" in listed:
+        return []  # no GGUF, and the config says it all
     kind = metadata.get("general.architecture", "")
     found = ["embedding" if f"{kind}.pooling_type" in metadata else "completion"]
     return found + [

@@ -17,6 +17,11 @@ def model_missing(model: str) -> ApiError:
     return ApiError(404, f"model '{model}' not found")
 
 
+def model_not_pulled(model: str) -> ApiError:
+    """404 of the embedding routes (NAME-008)."""
+    return ApiError(404, f'model "{model}" not found, try pulling it first')
+
+
 def busy() -> ApiError:
     """503 when too many requests wait for a model to be loaded (SCHED-005; two spaces)."""
     return ApiError(503, "server busy, please try again.  maximum pending requests exceeded")

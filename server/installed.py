@@ -7,12 +7,13 @@ vocabulary takes a tenth of a second.
 import json
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 from .body import parse
 from .decode import DecodeError, Json
+from .engine.embedding_shape import ENCODERS
 from .engine.sequence import LoadError, ModelSource
 from .gguf import FILE_TYPES, GGUFHeader, read_gguf_header
 from .messages import Message, decode_messages
@@ -66,18 +67,19 @@ class InstalledModel:
     @property
     def context_length(self) -> int:
         """The number of positions the model was trained for, 0 when it does not say."""
-        return self._trained("context_length", "max_position_embeddings")
+        return self._trained("context_length", "max_position_embeddings", "max_trained_positions")
 
     @property
     def embedding_length(self) -> int:
         """The width of the model, 0 when it does not say."""
-        return self._trained("embedding_length", "hidden_size")
+        return self._trained("embedding_length", "hidden_size", "n_embd")
 
-    def _trained(self, gguf_key: str, config_key: str) -> int:
+    def _trained(self, gguf_key: str, *config_keys: str) -> int:
         if self.gguf is not None:
             value: object = self.gguf.metadata.get(f"{self.gguf.architecture}.{gguf_key}")
         else:
-            value = self.weights_config.get(config_key)
+            found = (self.weights_config.get(key) for key in config_keys)
+            value = next((each for each in found if each is not None), None)
         return value if isinstance(value, int) and value > 0 else 0
 
     @property
@@ -142,16 +144,17 @@ class _Reader:
     def model(self) -> InstalledModel:
         source = self._source()
         gguf = _gguf(source.gguf)
+        weights_config = _side_file(source, "config.json")
         config = self._json(self._manifest.config) if self._manifest.config else {}
         tokenizer_config = _side_file(source, "tokenizer_config.json")
         texts = {name: self._text(name) for name in ("template", "prompt", "system")}
         return InstalledModel(
             manifest=self._manifest,
             config=_object(config, "config"),
-            source=source,
+            source=replace(source, embeds=_embeds(gguf, weights_config)),
             gguf=gguf,
             tensors=_tensors(source),
-            weights_config=_side_file(source, "config.json"),
+            weights_config=weights_config,
             tokenizer_config=tokenizer_config,
             go_template=texts["template"] or texts["prompt"],
             chat_template=_chat_template(gguf, source, tokenizer_config),
@@ -205,6 +208,14 @@ def _object(value: Json, what: str) -> Mapping[str, Json]:
     if not isinstance(value, Mapping):
         raise UnreadableError(f"the {what} layer is no JSON object")
     return value
+
+
+def _embeds(gguf: GGUFHeader | None, weights_config: Mapping[str, Json]) -> bool:
+    """Whether weights are those of an embedding model (SHOW-21)."""
+    if gguf is not None:
+        return f"{gguf.architecture}.pooling_type" in gguf.metadata
+    declared = weights_config.get("model_type")
+    return isinstance(declared, str) and declared in ENCODERS
 
 
 def _gguf(path: Path | None) -> GGUFHeader | None:

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from .decode import Json
 from .durations import NEVER_NS, SECOND_NS
+from .engine.embedding_ask import EmbedAsk, Embeddings
 from .engine.sequence import Ask, Event, LoadError, ModelSource
 from .errors import ApiError, busy
 
@@ -39,7 +40,10 @@ class Tokenizer(Protocol):
 
 
 class Engine(Protocol):
-    """What the routes need of a loaded model."""
+    """What the routes need of a loaded model.
+
+    Every one has the whole of it: what its model cannot do, it refuses.
+    """
 
     @property
     def tokenizer(self) -> Tokenizer:
@@ -51,6 +55,9 @@ class Engine(Protocol):
 
     def submit(self, ask: Ask) -> AbstractAsyncContextManager[AsyncIterator[Event]]:
         """The events of one generation; leaving the block cancels it."""
+
+    async def embed(self, ask: EmbedAsk) -> Embeddings:
+        """The vectors of texts; raises `EmbedError`."""
 
     def close(self) -> None:
         """Stop the engine's thread and free its memory."""

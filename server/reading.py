@@ -8,7 +8,7 @@ import string
 from collections.abc import Sequence
 from dataclasses import replace
 
-from .engine.sequence import Piece
+from .engine.sequence import Piece, Thought
 from .messages import Think, Tool, ToolCall
 from .parser import Content, OutputParser, ThinkingSplitter, ToolRecogniser
 from .parser import Part as Token
@@ -21,8 +21,10 @@ _ID_LETTERS = string.ascii_lowercase + string.digits
 class Reading:
     """Reads one answer piece by piece."""
 
-    def __init__(self, parser: OutputParser) -> None:
+    def __init__(self, parser: OutputParser, thought: Thought | None = None) -> None:
         self._parser = parser
+        self.thought = thought
+        """Where a thought may come before the answer, None where it is told apart by nothing."""
 
     @classmethod
     def plain(cls) -> "Reading":
@@ -34,14 +36,15 @@ class Reading:
         cls, prompting: Prompting, prompt: str, think: Think, tools: Sequence[Tool] = ()
     ) -> "Reading":
         """The reading that fits a model's template and what the request wants told apart."""
-        splitter = recogniser = None
+        splitter = recogniser = thought = None
         if think and prompting.thinking_tags:
             opening, closing = prompting.thinking_tags
             inside = prompt.rstrip().endswith(opening.strip())
             splitter = ThinkingSplitter(opening, closing, inside=inside)
+            thought = Thought(opening, closing, inside)
         if tools:
             recogniser = ToolRecogniser([tool.name for tool in tools], prompting.tool_tag)
-        return cls(OutputParser(splitter, recogniser))
+        return cls(OutputParser(splitter, recogniser), thought)
 
     def feed(self, piece: Piece) -> list[Part]:
         """What the piece adds; its log probabilities are never lost (LOGP-008)."""

@@ -7,8 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 
 from .body import fields_of, parse
-from .decode import DecodeError, Json, as_list, as_object, images, mismatch, text, whole_number
+from .decode import (
+    DecodeError,
+    Json,
+    as_list,
+    as_object,
+    as_text,
+    images,
+    mismatch,
+    text,
+    whole_number,
+)
 from .durations import keep_alive
+from .engine.json_schema import ANY_OBJECT
 from .errors import ApiError
 from .messages import Message, Think, Tool, decode_messages, decode_tools
 
@@ -67,18 +78,23 @@ class Terms:
             render_only=boolean(found, "_debug_render_only", where, default=False),
         )
 
-    def check_format(self) -> None:
-        """Raise `ApiError` for a `format` that is wrong, or that is not served yet (FMT-004)."""
-        if self.format is None or self.format == "":
-            return
-        if self.format != "json" and not isinstance(self.format, Mapping):
-            from .framing import encode
+    def schema(self) -> Mapping[str, Json] | None:
+        """The JSON Schema that the answer has to follow, None where it is free.
 
-            shown = encode({"": self.format}).decode()[4:-1].replace('"', '\\"')
-            raise ApiError(
-                400, f'invalid format: "{shown}"; expected "json" or a valid JSON Schema object'
-            )
-        raise ApiError(501, "structured output (format) is not supported by this server yet")
+        Raises `ApiError` for a `format` that is none (FMT-004).
+        """
+        if self.format is None or self.format == "":
+            return None
+        if self.format == "json":
+            return ANY_OBJECT
+        if isinstance(self.format, Mapping):
+            return self.format
+        from .framing import encode
+
+        shown = encode({"": self.format}).decode()[4:-1].replace('"', '\\"')
+        raise ApiError(
+            400, f'invalid format: "{shown}"; expected "json" or a valid JSON Schema object'
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +149,65 @@ class ChatRequest:
         )
         _check_top_logprobs(found, where)
         return request
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedRequest:
+    """A decoded body of `/api/embed`; `input` is looked at later (ERR-052)."""
+
+    model: str
+    input: Json
+    truncate: bool
+    dimensions: int
+    keep_alive_ns: int | None
+    options: Mapping[str, Json]
+
+    @classmethod
+    def decode(cls, body: bytes) -> "EmbedRequest":
+        """The request in `body`; raises `DecodeError`."""
+        where = "EmbedRequest"
+        names = ("model", "input", "truncate", "dimensions", "keep_alive", "options")
+        found = fields_of(parse(body), names, f"api.{where}")
+        return cls(
+            model=text(found, "model", where),
+            input=found.get("input"),
+            truncate=boolean(found, "truncate", where, default=True),
+            dimensions=whole_number(found, "dimensions", where),
+            keep_alive_ns=keep_alive(found.get("keep_alive")),
+            options=as_object(found.get("options"), f"{where}.options", "map[string]interface {}"),
+        )
+
+    def texts(self) -> tuple[str, ...]:
+        """The texts to embed, none for an empty one; raises `ApiError` (EMBED-011..013)."""
+        if isinstance(self.input, str):
+            return (as_text(self.input, "input"),) if self.input else ()
+        if isinstance(self.input, Mapping) or not isinstance(self.input, Sequence | None):
+            raise ApiError(400, "invalid input type")
+        if not all(isinstance(each, str) for each in self.input or ()):
+            raise ApiError(400, "invalid input type")
+        return tuple(as_text(each, "input") for each in self.input or ())
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingsRequest:
+    """A decoded body of `/api/embeddings`, the older of the two."""
+
+    model: str
+    prompt: str
+    keep_alive_ns: int | None
+    options: Mapping[str, Json]
+
+    @classmethod
+    def decode(cls, body: bytes) -> "EmbeddingsRequest":
+        """The request in `body`; raises `DecodeError`."""
+        where = "EmbeddingRequest"
+        found = fields_of(parse(body), ("model", "prompt", "keep_alive", "options"), f"api.{where}")
+        return cls(
+            model=text(found, "model", where),
+            prompt=text(found, "prompt", where),
+            keep_alive_ns=keep_alive(found.get("keep_alive")),
+            options=as_object(found.get("options"), f"{where}.options", "map[string]interface {}"),
+        )
 
 
 def boolean(found: Mapping[str, Json], key: str, where: str, *, default: bool) -> bool:

@@ -10,8 +10,10 @@ import structlog
 from aiohttp import web
 
 from .app import make_app
+from .engine.embedding import EmbeddingEngine
 from .engine.engine import Engine
 from .engine.sequence import EngineSettings, ModelSource
+from .pool import Engine as AnyEngine
 from .pool import Loader
 from .settings import Address, Settings
 from .store import Store
@@ -70,10 +72,10 @@ async def _listen(runner: web.AppRunner, address: Address) -> None:
 def _loader(settings: Settings) -> Loader:
     """Loads models into engines with as many slots and threads as this server has."""
 
-    def load(source: ModelSource, num_ctx: int) -> Engine:
-        return Engine.load(
-            source, EngineSettings(settings.num_parallel, settings.blas_threads, num_ctx)
-        )
+    def load(source: ModelSource, num_ctx: int) -> AnyEngine:
+        chosen = EngineSettings(settings.num_parallel, settings.blas_threads, num_ctx)
+        kind = EmbeddingEngine if source.embeds else Engine
+        return kind.load(source, chosen)
 
     return load
 

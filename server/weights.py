@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from .decode import Json
+from .engine.embedding_shape import ENCODERS
 from .engine.sequence import LoadError
 from .errors import ApiError, not_supported
 from .gguf import FILE_TYPES, MAGIC, GGUFHeader, read_gguf_header
@@ -132,7 +133,7 @@ def _safetensors(store: Store, files: Mapping[str, str]) -> Generator[Record, No
     family = described.get("model_type")
     if not isinstance(family, str) or not family:
         raise ApiError(400, "unknown architecture: config.json has no model_type")
-    types = {tensor.dtype for tensor in tensors}
+    types = {tensor.dtype for tensor in tensors} - {"I64"}  # BERT's position numbers
     quantization = types.pop() if len(types) == 1 else "unknown"
     config: dict[str, Json] = {
         "model_format": "safetensors",
@@ -140,7 +141,7 @@ def _safetensors(store: Store, files: Mapping[str, str]) -> Generator[Record, No
         "model_families": [family],
         "model_type": human(sum(math.prod(tensor.shape) for tensor in tensors)),
         "file_type": quantization,
-        "capabilities": ["completion"],
+        "capabilities": ["embedding" if family in ENCODERS else "completion"],
     }
     return Weights(tuple(layers), config, quantization)
 

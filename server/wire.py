@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from .decode import Json
+from .engine.embedding_ask import Embeddings
 from .engine.sequence import Finished, TokenLogprob
 from .messages import ToolCall
 
@@ -115,6 +116,17 @@ class ChatShape:
 
 
 Shape = GenerateShape | ChatShape
+
+
+def embedded(model: str, found: Embeddings, total_ns: int, load_ns: int) -> Record:
+    """The answer of `/api/embed` (EMBED-010)."""
+    record: Record = {"model": model, "embeddings": found.vectors}
+    metrics: Record = {
+        "total_duration": total_ns,
+        "load_duration": load_ns,
+        "prompt_eval_count": found.num_tokens,
+    }
+    return record | _present(metrics)
 
 
 def logprobs(found: Sequence[TokenLogprob]) -> list[Json]:

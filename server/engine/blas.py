@@ -24,6 +24,7 @@ WANTED: Final = {
     b"cblas_dgemm": "scipy_cblas_dgemm",
     b"cblas_cgemm": "scipy_cblas_cgemm",
 }
+UNPACKED_CORES: Final = frozenset({b"SkylakeX", b"Cooperlake", b"SapphireRapids"})
 # elf.h
 _DT_PLTRELSZ: Final = 2
 _DT_STRTAB: Final = 5
@@ -79,6 +80,14 @@ def use_fast_blas(num_threads: int) -> bool:
         if _library is not None:
             _library.scipy_openblas_set_num_threads(num_threads)
     return _library is not None
+
+
+def multiplies_unpacked() -> bool:
+    """Whether small products are done without copying: OpenBLAS has that for AVX-512."""
+    if _library is None:
+        return False
+    _library.scipy_openblas_get_corename.restype = ctypes.c_char_p
+    return _library.scipy_openblas_get_corename() in UNPACKED_CORES
 
 
 def _install() -> ctypes.CDLL:

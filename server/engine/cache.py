@@ -7,7 +7,7 @@ them. Engine thread only.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import mlx.core as mx
@@ -97,6 +97,18 @@ class BatchCache:
         """The bytes of all keys and values, used or not."""
         return sum(int(layer.keys.nbytes) + int(layer.values.nbytes) for layer in self.layers)
 
+    def part(self, slot: int, start: int, stop: int) -> list[tuple[mx.array, mx.array]]:
+        """Views of a slot's keys and values, `(1, heads, tokens, head_dim)` a layer.
+
+        Copy them before the next step, which would otherwise have to copy the whole cache.
+        """
+        row = self._row_of[slot]
+        assert stop <= self._lengths[row]
+        return [
+            (layer.keys[row : row + 1, :, start:stop], layer.values[row : row + 1, :, start:stop])
+            for layer in self.layers
+        ]
+
     def join(self, slot: int, prefilled: Sequence[KVCache] | None) -> None:
         """Give a slot a row with its prefilled tokens; None when there are none."""
         row = len(self._lengths)
@@ -113,15 +125,30 @@ class BatchCache:
             layer.values[row : row + 1, :, :length] = one.values[..., :length, :]
         self._evaluate()
 
+    def leave_all(self, slots: Iterable[int]) -> None:
+        """Drop the rows of these slots, the last ones first: they leave no gap to fill."""
+        leaving = [slot for slot in slots if slot in self._row_of]
+        for slot in sorted(leaving, key=self.row, reverse=True):
+            self.leave(slot)
+
     def leave(self, slot: int) -> None:
         """Drop a slot's row; the last row takes its place, and an empty batch frees its bytes."""
         row = self._row_of.pop(slot)
         last = len(self._lengths) - 1
         if row != last:
             length = self._lengths[last]
-            for layer in self.layers:
-                layer.keys[row, :, :length] = layer.keys[last, :, :length]
-                layer.values[row, :, :length] = layer.values[last, :, :length]
+            # copied first: a buffer that is read in the same step is not written in place
+            moved_kv = [
+                (
+                    mx.contiguous(layer.keys[last, :, :length]),
+                    mx.contiguous(layer.values[last, :, :length]),
+                )
+                for layer in self.layers
+            ]
+            mx.eval(moved_kv)
+            for layer, (keys, values) in zip(self.layers, moved_kv, strict=True):
+                layer.keys[row, :, :length] = keys
+                layer.values[row, :, :length] = values
             self._evaluate()
             moved = next(one for one, at in self._row_of.items() if at == last)
             self._row_of[moved] = row

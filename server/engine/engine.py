@@ -13,6 +13,9 @@ from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from .embedding_ask import REFUSAL, EmbedAsk, Embeddings, EmbedError
+from .grammar import Grammars
+from .json_schema import GrammarError
 from .sequence import Ask, EngineSettings, Event, Failed, LoadError, ModelSource
 from .worker import UNLOADED, Cancel, Close, Command, Request, Summary, Worker
 
@@ -28,6 +31,7 @@ class Engine:
     tokenizer: Tokenizer
     context_length: int
     size_bytes: int
+    _grammars: Grammars
 
     def __init__(self, source: ModelSource, settings: EngineSettings) -> None:
         self._inbox: deque[Command] = deque()
@@ -53,6 +57,7 @@ class Engine:
         engine.tokenizer = summary.tokenizer
         engine.context_length = summary.context_length
         engine.size_bytes = summary.size_bytes
+        engine._grammars = Grammars(summary.tokenizer)
         return engine
 
     @asynccontextmanager
@@ -62,12 +67,21 @@ class Engine:
         A request beyond the slots waits for its turn, in order of arrival.
         """
         request = Request(ask, next(self._numbers))
-        if not self._put(request):
-            request.events.put_nowait(Failed(UNLOADED, 503))
+        try:
+            if ask.grammar is not None:
+                request.matcher = await self._grammars.matcher(ask.grammar)
+            if not self._put(request):
+                request.events.put_nowait(Failed(UNLOADED, 503))
+        except GrammarError as error:
+            request.events.put_nowait(Failed(f"JSON schema conversion failed: {error}", 400))
         try:
             yield request.read()
         finally:
             self._put(Cancel(request.number))
+
+    async def embed(self, ask: EmbedAsk) -> Embeddings:
+        """Never: the model generates (EMBED-025)."""
+        raise EmbedError(REFUSAL, 501)
 
     def close(self) -> None:
         """End every generation, free the model and wait for the thread; again does nothing."""

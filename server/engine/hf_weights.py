@@ -34,7 +34,7 @@ def read_hf(files: Mapping[str, Path]) -> Weights:
         if name.endswith(".safetensors"):
             tensors = read_safetensors_header(path)
             mapped = np.memmap(path, dtype=np.uint8, mode="r")
-            arrays |= {tensor.name: _array(mapped, tensor) for tensor in tensors}
+            arrays |= {tensor.name: tensor_array(mapped, tensor) for tensor in tensors}
     if not arrays:
         raise LoadError("the model has no tensors")
     # old exports carry the frequencies; they follow from the config
@@ -98,7 +98,8 @@ def _check_rope(config: dict[str, Any]) -> None:
         raise LoadError(f"config.json: rope scaling factor {scaling.get('factor')!r}")
 
 
-def _array(mapped: np.memmap[Any, Any], tensor: StoredTensor) -> mx.array:
+def tensor_array(mapped: np.memmap[Any, Any], tensor: StoredTensor) -> mx.array:
+    """The weights of one tensor, in the type that the file has."""
     dtype = _NUMPY.get(tensor.dtype)
     if dtype is None:
         known = ", ".join(_NUMPY)

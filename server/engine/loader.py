@@ -8,22 +8,26 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import mlx.core as mx
-from mlx.nn.layers.linear import Linear
 from mlx.nn.layers.quantized import quantize
 from mlx.utils import tree_flatten
 from mlx_lm.models import llama
 
 from ..gguf import read_gguf_header
 from . import tokenizer as vocabularies
-from .blas import use_fast_blas
+from .blas import multiplies_unpacked, use_fast_blas
+from .cpu_layers import lay_out
 from .gguf_weights import read_gguf
 from .hf_weights import read_hf
+from .rotary import ScaledRoPE
 from .sequence import LoadError, ModelSource
 from .tokenizer import Tokenizer
 from .weights import Weights
+
+# Tiles are multiplied by one thread: from three on, plain products on all of them are faster.
+TILED_THREADS: Final = 2
 
 
 class Model(Protocol):
@@ -71,8 +75,11 @@ class Loaded:
     weight_bytes: int
 
 
-def load(source: ModelSource, num_threads: int) -> Loaded:
-    """The model of a GGUF or of a safetensors folder; raises LoadError, saying what is wrong."""
+def load(source: ModelSource, num_threads: int, own_layers: bool = True) -> Loaded:
+    """The model of a GGUF or of a safetensors folder; raises LoadError, saying what is wrong.
+
+    Without `own_layers` Linux, too, gets mlx-lm's layers: what the benchmark compares with.
+    """
     if source.gguf is not None:
         header = read_gguf_header(source.gguf)
         weights = read_gguf(source.gguf, header)
@@ -89,7 +96,10 @@ def load(source: ModelSource, num_threads: int) -> Loaded:
         )
     if not tokenizer.eos_ids:
         raise LoadError("the tokenizer names no token that ends a generation")
-    model = _on_apple(weights) if sys.platform == "darwin" else _on_linux(weights, num_threads)
+    if sys.platform == "darwin":
+        model = _on_apple(weights)
+    else:
+        model = _on_linux(weights, num_threads, own_layers)
     arrays = _arrays(model)
     config = weights.config
     kv = KVShape(
@@ -108,17 +118,15 @@ def load(source: ModelSource, num_threads: int) -> Loaded:
     )
 
 
-def _on_linux(weights: Weights, num_threads: int) -> Model:
+def _on_linux(weights: Weights, num_threads: int, own_layers: bool) -> Model:
     """Everything as float32, laid out for a plain product: MLX's CPU has no other fast kernel."""
     use_fast_blas(num_threads)
     mx.disable_compile()  # fused kernels would call a C++ compiler, and gain nothing here
     model = _model(weights.config)
     _fill(model, weights.dequantised())
-    for module in model.modules():
-        if isinstance(module, Linear):
-            module.weight = mx.contiguous(module.weight.T).T
-            mx.eval(module.weight)
     _scale_rope(model, weights)
+    if own_layers:
+        lay_out(model, tiled=num_threads <= TILED_THREADS and multiplies_unpacked())
     return model
 
 
@@ -183,23 +191,4 @@ def _scale_rope(model: Model, weights: Weights) -> None:
     base: float = weights.config["rope_theta"]
     periods = base ** (mx.arange(0, head_dim, 2) / head_dim) * weights.rope_factors
     for layer in model.layers:
-        layer.self_attn.rope = _ScaledRoPE(head_dim, periods)
-
-
-class _ScaledRoPE:
-    """Rotary embedding with given periods `(head_dim / 2,)`."""
-
-    def __init__(self, dims: int, periods: mx.array) -> None:
-        self._dims = dims
-        self._periods = periods
-
-    def __call__(self, x: mx.array, offset: int | mx.array = 0) -> mx.array:
-        return mx.fast.rope(
-            x,
-            self._dims,
-            traditional=False,
-            base=None,
-            scale=1.0,
-            offset=offset,
-            freqs=self._periods,
-        )
+        layer.self_attn.rope = ScaledRoPE(head_dim, periods)

@@ -5,6 +5,7 @@ Engine thread only.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,9 +15,13 @@ import numpy as np
 from mlx_lm.models.cache import KVCache, make_prompt_cache
 
 from .cache import BatchCache
+from .grammar import Matcher
+from .kept_kv import KeptKV, seeded
 from .loader import Loaded
-from .sampling import Sampler, Scores, scores
-from .scheduler import Chunk, Decode, Plan
+from .pace import Pace
+from .prompt_cache import PromptCache
+from .sampling import Floats, Sampler, Scores, scores
+from .scheduler import Chunk, Decode, Plan, Prefix
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +30,25 @@ class Draw:
 
     sampler: Sampler
     num_top: int | None
+    matcher: Matcher | None = None
+
+    @property
+    def on_device(self) -> bool:
+        """Whether the largest raw logit decides."""
+        return self.sampler.on_device and self.matcher is None
 
     @property
     def needs_logits(self) -> bool:
         """Whether the row's logits must come to the host."""
-        return self.num_top is not None or not self.sampler.on_device
+        return self.num_top is not None or not self.on_device
+
+    def choose(self, logits: Floats) -> int:
+        """The next token, of those that the grammar allows where there is one."""
+        if self.matcher is None:
+            return self.sampler.draw(logits)
+        token_id = self.sampler.draw(self.matcher.masked(logits))
+        self.matcher.advance(token_id)
+        return token_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +60,38 @@ class Drawn:
 
 
 class Runner:
-    """One model and the KV caches of its sequences."""
+    """One model, the KV caches of its sequences, and up to `max_kept_bytes` of kept prefixes."""
 
-    def __init__(self, loaded: Loaded) -> None:
+    def __init__(self, loaded: Loaded, max_kept_bytes: int = 0) -> None:
         self._model = loaded.model
         self._kv = loaded.kv
         self._filling: dict[int, list[KVCache]] = {}  # by slot, until it joins the batch
         self._batch = BatchCache(loaded.kv)
+        self.pace = Pace()
+        self.max_kept_bytes = max_kept_bytes
+        self._kept = PromptCache[KeptKV](max_kept_bytes, loaded.kv.bytes_per_token)
+
+    def num_kept(self, token_ids: Sequence[int]) -> int:
+        """How many of the first of these tokens need no prefill."""
+        return self._kept.num_kept(token_ids)
+
+    def keep(self, prefix: Prefix) -> None:
+        """Put what a slot has into the prompt cache; its KV must still be there."""
+
+        def take(start: int, stop: int) -> KeptKV:
+            if prefix.slot in self._batch:
+                return KeptKV.copied(self._batch.part(prefix.slot, start, stop))
+            filling: Any = self._filling[prefix.slot]
+            layers = ((one.keys, one.values) for one in filling)
+            return KeptKV.copied(
+                (keys[:, :, start:stop], values[:, :, start:stop]) for keys, values in layers
+            )
+
+        self._kept.insert(prefix.token_ids, take)
 
     @property
     def cache_bytes(self) -> int:
-        """The bytes of every KV cache."""
+        """The bytes of every sequence's KV cache."""
         filling = (int(one.nbytes) for caches in self._filling.values() for one in caches)
         return self._batch.nbytes + sum(filling)
 
@@ -59,19 +99,33 @@ class Runner:
         """The successors of `plan.decode`, in its order; `draws` has an entry for each slot."""
         for slot in plan.release:
             self._filling.pop(slot, None)
-            if slot in self._batch:
-                self._batch.leave(slot)
-        for chunk in plan.prefill:
-            self._prefill(chunk)
+        self._batch.leave_all(plan.release)
+        for prefix in plan.reuse:
+            self._filling[prefix.slot] = seeded(self._kept.find(prefix.token_ids))
+        if plan.prefill:
+            self._prefill_all(plan.prefill)
         for decode in plan.decode:
             if decode.slot not in self._batch:
                 self._batch.join(decode.slot, self._filling.pop(decode.slot, None))
-        return self._decode(plan.decode, draws) if plan.decode else []
+        if not plan.decode:
+            return []
+        started_s = time.perf_counter()
+        drawn = self._decode(plan.decode, draws)
+        self.pace.decoded(time.perf_counter() - started_s)
+        return drawn
 
     def reset(self) -> None:
-        """Forget every sequence, after a failure that may have left half a step."""
+        """Forget every sequence and every kept prefix: a failure may have left half a step."""
         self._filling.clear()
         self._batch = BatchCache(self._kv)
+        self._kept.clear()
+
+    def _prefill_all(self, chunks: Sequence[Chunk]) -> None:
+        started_s = time.perf_counter()
+        for chunk in chunks:
+            self._prefill(chunk)
+        num_tokens = sum(len(chunk.token_ids) for chunk in chunks)
+        self.pace.prefilled(num_tokens, time.perf_counter() - started_s)
 
     def _prefill(self, chunk: Chunk) -> None:
         caches = self._filling.setdefault(chunk.slot, [])
@@ -92,6 +146,11 @@ class Runner:
         wanted = [row for row, one in enumerate(by_row) if draws[one.slot].needs_logits]
         greedy = mx.argmax(logits, axis=-1)
         rows = logits[mx.array(wanted)].astype(mx.float32) if wanted else mx.zeros((0,))
+        mx.async_eval(greedy, rows)  # type: ignore[no-untyped-call]
+        for one in by_row:  # while the forward pass runs
+            matcher = draws[one.slot].matcher
+            if matcher is not None:
+                matcher.fill()
         mx.eval(greedy, rows)
         self._batch.end_step()
         on_host = dict(zip(wanted, np.array(rows), strict=True))
@@ -99,9 +158,7 @@ class Runner:
         drawn = {}
         for row, one in enumerate(by_row):
             draw, own = draws[one.slot], on_host.get(row)
-            token_id = (
-                best[row] if draw.sampler.on_device or own is None else draw.sampler.draw(own)
-            )
+            token_id = best[row] if draw.on_device or own is None else draw.choose(own)
             said = None
             if own is not None and draw.num_top is not None:
                 said = scores(own, token_id, draw.num_top)

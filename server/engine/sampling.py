@@ -23,6 +23,7 @@ from .sequence import Sampling
 Floats = NDArray[np.float32]
 Ids = NDArray[np.intp]
 
+DEPTH: Final = 64  # of the columns in which the largest logits are sought
 SEED_MASK: Final = 0xFFFFFFFF  # llama.cpp keeps the low 32 bits; all of them set means random
 
 
@@ -116,12 +117,30 @@ def candidates(logits: Floats, sampling: Sampling) -> Candidates:
 def best(logits: Floats, count: int) -> Candidates:
     """The `count` largest logits, largest first; among equals the smaller id comes first."""
     if count < len(logits):
-        smallest = np.partition(logits, -count)[-count]
-        ids = np.flatnonzero(logits >= smallest)
+        likely = _likely(logits, count)
+        smallest = np.partition(logits[likely], -count)[-count]
+        ids = likely[logits[likely] >= smallest]
     else:
         ids = np.arange(len(logits))
     order = np.argsort(-logits[ids], kind="stable")[:count]
     return Candidates(ids[order], logits[ids[order]])
+
+
+def _likely(logits: Floats, count: int) -> Ids:
+    """Ids that the `count` largest logits are among, rising, found in one pass over them.
+
+    In columns of `DEPTH` logits, the largest of `count` columns are `count` logits, so that the
+    smallest of these is no larger than any of the best.
+    """
+    whole = len(logits) - len(logits) % DEPTH
+    columns = logits[:whole].reshape(DEPTH, -1)
+    if count >= columns.shape[1]:
+        return np.arange(len(logits))
+    largest = columns.max(axis=0)
+    bound = np.partition(largest, -count)[-count]
+    depths, places = np.nonzero(columns[:, hits := np.flatnonzero(largest >= bound)] >= bound)
+    rest = whole + np.flatnonzero(logits[whole:] >= bound)
+    return np.concatenate([depths * columns.shape[1] + hits[places], rest])
 
 
 def _typical(left: Candidates, mass: float) -> Candidates:

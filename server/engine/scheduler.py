@@ -8,6 +8,7 @@ as every generated one.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -15,6 +16,9 @@ Reason = Literal["stop", "length"]
 
 # A sequence passed over for this many steps goes before one that has this many tokens less.
 AGEING_TOKENS: Final = 64
+MIN_REUSED_TOKENS: Final = 32  # fewer are prefilled sooner than copied
+# Copying so many kept tokens takes about as long as prefilling one.
+REUSED_TOKENS_A_PREFILLED_ONE: Final = 256
 WINDOWS_WITHOUT_LIMIT: Final = 10  # llm/llama_server.go:boundedNumPredict
 
 
@@ -55,10 +59,22 @@ class Decode:
 
 
 @dataclass(frozen=True, slots=True)
+class Prefix:
+    """Tokens that one slot has in its KV cache, or gets there from the prompt cache."""
+
+    slot: int
+    token_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
-    """One step: first drop the KV of the released slots, then prefill, then decode."""
+    """One step: drop the KV of the released slots, seed others, then prefill, then decode.
+
+    A slot in `reuse` starts anew from kept tokens, and has a chunk or a decode in the same step.
+    """
 
     release: tuple[int, ...]
+    reuse: tuple[Prefix, ...]
     prefill: tuple[Chunk, ...]
     decode: tuple[Decode, ...]
 
@@ -74,7 +90,10 @@ class Token:
 
 @dataclass(slots=True)
 class Sequence:
-    """A request inside the engine; `num_cached` of its tokens are in the KV cache."""
+    """A request inside the engine; `num_cached` of its tokens are in the KV cache.
+
+    The prompt cache has `num_kept` of its first tokens, None being unknown.
+    """
 
     sequence_id: int
     token_ids: list[int]
@@ -83,11 +102,35 @@ class Sequence:
     num_cached: int = 0
     num_output: int = 0
     waited: int = 0
+    num_kept: int | None = None
 
     @property
     def num_left(self) -> int:
         """Tokens still to prefill; the last one is decoded instead."""
         return len(self.token_ids) - 1 - self.num_cached
+
+    @property
+    def num_reusable(self) -> int:
+        """How many tokens it could start with from the prompt cache; 0 if that does not pay."""
+        num_kept = min(self.num_kept or 0, len(self.token_ids) - 1)
+        return num_kept if num_kept - self.num_cached >= MIN_REUSED_TOKENS else 0
+
+    @property
+    def num_to_compute(self) -> int:
+        """Tokens to prefill once it has what it can reuse."""
+        return len(self.token_ids) - 1 - max(self.num_cached, self.num_reusable)
+
+    @property
+    def cached(self) -> Prefix:
+        """What the KV cache of its slot has."""
+        return Prefix(self.slot, tuple(self.token_ids[: self.num_cached]))
+
+    def follows(self, other: Sequence) -> bool:
+        """Whether it does better to wait for the prompt that the other one is about to leave."""
+        wanted = max(self.num_cached, self.num_reusable) + MIN_REUSED_TOKENS
+        if other.num_output or wanted >= len(self.token_ids):
+            return False
+        return self.token_ids[:wanted] == other.token_ids[:wanted]
 
 
 def bounded_output(num_predict: int, window: int) -> int:
@@ -97,17 +140,29 @@ def bounded_output(num_predict: int, window: int) -> int:
 
 
 class Scheduler:
-    """Gives slots to sequences in order of arrival, and plans their steps."""
+    """Gives slots to sequences in order of arrival, and plans their steps.
 
-    def __init__(self, num_slots: int, budget: Budget, stop_ids: frozenset[int]) -> None:
+    `num_kept` says how many of the first of some tokens the prompt cache has; None is no cache.
+    """
+
+    def __init__(
+        self,
+        num_slots: int,
+        budget: Budget,
+        stop_ids: frozenset[int],
+        num_kept: Callable[[list[int]], int] | None = None,
+    ) -> None:
         assert num_slots > 0
         assert min(budget.beside_decode, budget.alone) > 0
         self._budget = budget
+        self._affordable = budget.beside_decode
         self._stop_ids = stop_ids
+        self._num_kept = num_kept
         self._free = list(range(num_slots - 1, -1, -1))
         self._waiting: deque[Sequence] = deque()
         self._running: dict[int, Sequence] = {}  # by sequence id, in order of admission
         self._release: list[int] = []
+        self._worth_keeping: list[Prefix] = []
 
     @property
     def busy(self) -> bool:
@@ -130,6 +185,7 @@ class Scheduler:
         if sequence is not None:
             self._free.append(sequence.slot)
             self._release.append(sequence.slot)
+            self._worth_keeping.append(sequence.cached)
             return
         self._waiting = deque(one for one in self._waiting if one.sequence_id != sequence_id)
 
@@ -137,38 +193,73 @@ class Scheduler:
         """The sequence that each taken slot has."""
         return {one.slot: one.sequence_id for one in self._running.values()}
 
+    def worth_keeping(self) -> tuple[Prefix, ...]:
+        """Prompts and ended sequences to put into the prompt cache before the next plan.
+
+        Their slots still have their KV, which the next step may drop.
+        """
+        prefixes, self._worth_keeping = tuple(self._worth_keeping), []
+        if prefixes:  # what is kept will change, for better or worse
+            for one in self._running.values():
+                one.num_kept = None
+        return prefixes
+
     def plan(self) -> Plan:
         """The next step."""
-        release, self._release = tuple(self._release), []
+        release, self._release = tuple(dict.fromkeys(self._release)), []  # each slot once
         while self._waiting and self._free:
             sequence = self._waiting.popleft()
             sequence.slot = self._free.pop()
             self._running[sequence.sequence_id] = sequence
         ready = [one for one in self._running.values() if one.num_left == 0]
-        budget = self._budget.beside_decode if ready else self._budget.alone
-        prefill = self._prefill(budget)
+        budget = self._beside(len(ready)) if ready else self._budget.alone
+        reuse, prefill = self._prefill(budget)
         decode = tuple(
             Decode(one.slot, one.num_cached, one.token_ids[-1])
             for one in self._running.values()
             if one.num_left == 0
         )
-        return Plan(release, prefill, decode)
+        return Plan(release, reuse, prefill, decode)
 
-    def _prefill(self, budget: int) -> tuple[Chunk, ...]:
+    def pace(self, num_tokens: int) -> None:
+        """Put about so many prompt tokens beside a decode step from now on."""
+        assert num_tokens > 0
+        self._affordable = num_tokens
+
+    def _beside(self, num_ready: int) -> int:
+        """The prefill budget beside so many running sequences, which stand back for more."""
+        share = (len(self._running) - num_ready) // num_ready
+        return min(self._affordable * max(1, share), self._budget.beside_decode)
+
+    def _prefill(self, budget: int) -> tuple[tuple[Prefix, ...], tuple[Chunk, ...]]:
         """Chunks within the budget: the shortest rest first, or one passed over for long."""
         filling = [one for one in self._running.values() if one.num_left > 0]
-        filling.sort(key=lambda one: one.num_left - one.waited * AGEING_TOKENS)
-        chunks = []
         for one in filling:
-            if budget == 0:
+            if one.num_kept is None:
+                one.num_kept = self._num_kept(one.token_ids) if self._num_kept else 0
+        filling.sort(key=lambda one: one.num_to_compute - one.waited * AGEING_TOKENS)
+        reuse, chunks = [], []
+        ahead: list[Sequence] = []
+        for one in filling:
+            if self._num_kept and any(one.follows(other) for other in ahead):
+                continue  # it does not age, or it would overtake the one that it waits for
+            ahead.append(one)
+            if budget <= 0:
                 one.waited += 1  # kept when it is served at last: it goes on until it is done
                 continue
+            if one.num_reusable:
+                one.num_cached = one.num_reusable
+                reuse.append(one.cached)
+                num_copied = 1 + one.num_cached // REUSED_TOKENS_A_PREFILLED_ONE
+            else:
+                num_copied = 0
             size = min(one.num_left, budget)
-            token_ids = tuple(one.token_ids[one.num_cached : one.num_cached + size])
-            chunks.append(Chunk(one.slot, one.num_cached, token_ids))
-            one.num_cached += size
-            budget -= size
-        return tuple(chunks)
+            if size:
+                token_ids = tuple(one.token_ids[one.num_cached : one.num_cached + size])
+                chunks.append(Chunk(one.slot, one.num_cached, token_ids))
+                one.num_cached += size
+            budget -= size + num_copied
+        return tuple(reuse), tuple(chunks)
 
     def commit(self, plan: Plan, token_ids: list[int]) -> list[Token]:
         """What the step brought: `token_ids` are the successors of `plan.decode`, in its order."""
@@ -180,6 +271,8 @@ class Scheduler:
             sequence.token_ids.append(token_id)
             sequence.num_cached += 1
             sequence.num_output += 1
+            if sequence.num_output == 1:
+                self._worth_keeping.append(sequence.cached)
             last = self._last(sequence, token_id)
             tokens.append(Token(sequence.sequence_id, token_id, last))
             if last is not None:
@@ -207,4 +300,5 @@ class Scheduler:
         num_dropped = max(1, (len(sequence.token_ids) - num_kept) // 2)
         del sequence.token_ids[num_kept : num_kept + num_dropped]
         sequence.num_cached = 0
+        sequence.num_kept = None
         self._release.append(sequence.slot)

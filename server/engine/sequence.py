@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 
 class LoadError(Exception):
@@ -43,6 +43,23 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
+class Thought:
+    """The texts around a thought before the answer; `inside`: the prompt already began one."""
+
+    opening: str
+    closing: str
+    inside: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Grammar:
+    """What an answer has to be: JSON by this schema, after a thought where one may come."""
+
+    schema: Mapping[str, Any]
+    thought: Thought | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Ask:
     """One generation, as the engine takes it.
 
@@ -59,6 +76,7 @@ class Ask:
     num_keep: int = 4
     shift: bool = True
     top_logprobs: int | None = None
+    grammar: Grammar | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +122,14 @@ Event = Piece | Finished | Failed
 
 @dataclass(frozen=True, slots=True)
 class ModelSource:
-    """Where a model's weights lie: one GGUF file, or safetensors and their JSON files by name."""
+    """Where a model's weights lie: one GGUF file, or safetensors and their JSON files by name.
+
+    `embeds` says whether it is there to embed texts rather than to generate.
+    """
 
     gguf: Path | None
     safetensors: Mapping[str, Path] | None = None
+    embeds: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +137,11 @@ class EngineSettings:
     """How many sequences run together, and what the machine gives them.
 
     `threads` are those of the BLAS on Linux. `num_ctx` is the window that the declared size
-    reserves for each slot.
+    reserves for each slot. `prompt_cache_bytes` bounds the kept prefixes of one model; 0 keeps
+    none, and None as many as suit the machine.
     """
 
     num_parallel: int = 1
     threads: int = 1
     num_ctx: int = 4096
+    prompt_cache_bytes: int | None = None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
 import threading
 import time
@@ -22,6 +23,7 @@ from .sequence import Ask, EngineSettings, Event, Failed, Finished, LoadError, M
 from .text import TextStream, TokenText
 
 if TYPE_CHECKING:  # MLX and numpy are imported by the thread that uses them
+    from .grammar import Matcher
     from .loader import Loaded
     from .runner import Draw, Drawn, Runner
     from .tokenizer import Tokenizer
@@ -36,6 +38,8 @@ BUDGETS: Final = {
     "darwin": Budget(beside_decode=256, alone=2048),
     "linux": Budget(beside_decode=64, alone=256),
 }
+# The most that one model's prompt cache takes where nothing is set.
+KEPT_BYTES: Final = {"darwin": 4 << 30, "linux": 1 << 30}
 
 
 class Request:
@@ -46,6 +50,7 @@ class Request:
 
     draw: Draw
     text: TextStream
+    matcher: Matcher | None = None
 
     def __init__(self, ask: Ask, number: int) -> None:
         self.ask = ask
@@ -134,7 +139,8 @@ class Worker:
         from .runner import Runner
 
         loaded = self._loaded = load(self._source, self._settings.threads)
-        self._runner = Runner(loaded)
+        kept_bytes = self._settings.prompt_cache_bytes
+        self._runner = Runner(loaded, _suitable_bytes() if kept_bytes is None else kept_bytes)
         self._token_text = TokenText(loaded.tokenizer.token_bytes)
         self._scheduler = self._new_scheduler()
         reserved_tokens = self._settings.num_parallel * self._settings.num_ctx
@@ -146,7 +152,9 @@ class Worker:
 
     def _new_scheduler(self) -> Scheduler:
         stop_ids = self._loaded.tokenizer.eos_ids
-        return Scheduler(self._settings.num_parallel, BUDGETS[sys.platform], stop_ids)
+        num_slots, budget = self._settings.num_parallel, BUDGETS[sys.platform]
+        num_kept = self._runner.num_kept if self._runner.max_kept_bytes else None
+        return Scheduler(num_slots, budget, stop_ids, num_kept)
 
     def _unload(self) -> None:
         import mlx.core as mx
@@ -155,6 +163,7 @@ class Worker:
             self._events.append((request, Failed(UNLOADED, 503)))
         self._flush()
         self._requests.clear()
+        self._runner.reset()
         del self._runner, self._loaded, self._scheduler
         mx.clear_cache()
 
@@ -182,7 +191,8 @@ class Worker:
         if refusal is not None:
             self._events.append((request, refusal))
             return
-        request.draw = Draw(Sampler(ask.sampling, ask.prompt_ids), ask.top_logprobs)
+        sampler = Sampler(ask.sampling, ask.prompt_ids)
+        request.draw = Draw(sampler, ask.top_logprobs, request.matcher)
         request.text = TextStream(self._token_text, ask.stop)
         keep = ask.num_keep if ask.num_keep >= 0 else len(ask.prompt_ids)
         limits = Limits(
@@ -212,6 +222,9 @@ class Worker:
     def _step(self) -> None:
         """Advance every running sequence by one token, or one prefill chunk."""
         try:
+            for prefix in self._scheduler.worth_keeping():
+                self._runner.keep(prefix)
+            self._scheduler.pace(self._runner.pace.tokens)
             plan = self._scheduler.plan()
             slots = self._scheduler.slots()
             self._start_clocks(slots.values())
@@ -236,12 +249,18 @@ class Worker:
     def _emit(self, token: Token, drawn: Drawn, now_ns: int) -> None:
         """Turn a token into the events of its request."""
         request = self._requests[token.sequence_id]
+        matcher = request.matcher
+        if matcher is not None and matcher.fault is not None:
+            self._events.append((request, Failed(matcher.fault, 500)))
+            self._drop(token.sequence_id)
+            return
         request.num_output += 1
         request.first_ns = request.first_ns or now_ns
         piece = request.text.feed(token.token_id, drawn.scores)
         if piece is not None:
             self._events.append((request, piece))
-        reason = "stop" if request.text.stopped else token.last
+        stopped = request.text.stopped or (matcher is not None and matcher.finished)
+        reason = "stop" if stopped else token.last
         if reason is None:
             return
         rest = request.text.flush()
@@ -255,8 +274,12 @@ class Worker:
             output_ns=max(1, now_ns - request.first_ns),
         )
         self._events.append((request, finished))
-        del self._requests[token.sequence_id]
-        self._scheduler.finish(token.sequence_id)
+        self._drop(token.sequence_id)
+
+    def _drop(self, number: int) -> None:
+        """Forget a request that got its last event."""
+        del self._requests[number]
+        self._scheduler.finish(number)
 
     def _fail_all(self, error: Exception) -> None:
         for request in self._requests.values():
@@ -276,6 +299,12 @@ class Worker:
                 for request, _ in own:
                     self._requests.pop(request.number, None)
                     self._scheduler.finish(request.number)
+
+
+def _suitable_bytes() -> int:
+    """What one model's kept prefixes may take: up to an eighth of the machine's memory."""
+    memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return min(KEPT_BYTES[sys.platform], memory_bytes // 8)
 
 
 def _deliver(events: list[tuple[Request, Event]]) -> None:

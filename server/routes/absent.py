@@ -16,8 +16,6 @@ def _refusing(what: str) -> Callable[[web.Request], Awaitable[web.StreamResponse
 
 
 ROUTES = [
-    web.post("/api/embed", _refusing("embedding (/api/embed)")),
-    web.post("/api/embeddings", _refusing("embedding (/api/embeddings)")),
     web.post("/api/pull", _refusing("pulling models (/api/pull)")),
     web.post("/api/push", _refusing("pushing models (/api/push)")),
 ]

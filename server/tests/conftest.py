@@ -14,6 +14,7 @@ import structlog
 from aiohttp.test_utils import TestClient, TestServer
 
 from ..app import make_app
+from ..engine.embedding_ask import EmbedAsk, Embeddings, EmbedError
 from ..engine.sequence import Ask, Event, Finished, ModelSource, Piece
 from ..pool import Loader
 from ..settings import Settings
@@ -52,6 +53,8 @@ class FakeEngine:
         self.ending: Event | None = None
         self.scripted: tuple[Event, ...] = ()
         self.asks: list[Ask] = []
+        self.embed_asks: list[EmbedAsk] = []
+        self.embed_error: EmbedError | None = None
         self.running = 0
         self.is_closed = False
         self.gate = asyncio.Event()
@@ -66,6 +69,14 @@ class FakeEngine:
             yield self._events(ask)
         finally:
             self.running -= 1
+
+    async def embed(self, ask: EmbedAsk) -> Embeddings:
+        """A vector of three numbers for each text, and a token for each of its bytes."""
+        self.embed_asks.append(ask)
+        if self.embed_error is not None:
+            raise self.embed_error
+        vector = (0.017878470942378044, 0.0, 1.0)
+        return Embeddings((vector,) * len(ask.texts), len("".join(ask.texts).encode()))
 
     async def _events(self, ask: Ask) -> AsyncIterator[Event]:
         for event in self.scripted:

@@ -88,9 +88,7 @@ async def test_an_empty_body_is_missing(serve: Serve, path: str) -> None:
         assert (response.status, await response.json()) == (400, {"error": "missing request body"})
 
 
-@pytest.mark.parametrize(
-    "path", [f"/api/{name}" for name in ("embed", "embeddings", "pull", "push")]
-)
+@pytest.mark.parametrize("path", [f"/api/{name}" for name in ("pull", "push")])
 async def test_routes_that_come_later_say_so(serve: Serve, path: str) -> None:
     """With 501 and a JSON error."""
     status, message = await error(await serve(), path, model="m")

@@ -176,12 +176,6 @@ async def test_a_context_of_no_tokens_is_refused(client: Client) -> None:
             'invalid format: "5"; expected "json" or a valid JSON Schema object',
         ),
         (
-            "/api/chat",
-            {"model": "m", "messages": HI, "format": {"type": "object"}},
-            501,
-            "structured output (format) is not supported by this server yet",
-        ),
-        (
             "/api/generate",
             {"model": "m", "prompt": "x", "images": ["aGk="]},
             400,

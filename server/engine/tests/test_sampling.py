@@ -176,3 +176,13 @@ def test_best_is_the_head_of_a_stable_sort(values: list[int], count: int) -> Non
     row = np.array(values, np.float32)
     expected = sorted(range(len(values)), key=lambda one: (-values[one], one))[:count]
     assert best(row, count).ids.tolist() == expected
+
+
+@pytest.mark.parametrize("size", [5, 64, 130, 4097, 49152])
+@pytest.mark.parametrize("count", [1, 2, 40, 700])
+def test_the_best_are_those_of_a_sort(size: int, count: int) -> None:
+    """Whatever the size of the vocabulary, with equal logits among them and most ruled out."""
+    logits = np.random.default_rng(size).standard_normal(size, dtype=np.float32).round(1)
+    for one in (logits, np.where(logits > 1, logits, np.float32(-np.inf)), np.zeros_like(logits)):
+        expected = np.argsort(-one, kind="stable")[:count]
+        assert best(one, count).ids.tolist() == expected.tolist()

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ..scheduler import (
     Budget,
+    Chunk,
+    Decode,
     Limits,
     Plan,
+    Prefix,
     Scheduler,
     Sequence,
     Token,
@@ -151,6 +156,122 @@ def test_a_long_prompt_is_not_starved_by_short_ones() -> None:
     assert 1 in served
 
 
+def keeper(num_kept: int, num_slots: int = 2) -> Scheduler:
+    """A scheduler beside a prompt cache that has so many of any sequence's first tokens."""
+    return Scheduler(
+        num_slots, BUDGET, frozenset({STOP}), lambda token_ids: min(num_kept, len(token_ids))
+    )
+
+
+def test_kept_tokens_are_not_prefilled() -> None:
+    """A prompt of 45 with 40 kept ones prefills four and decodes the last, in one step."""
+    one = keeper(40)
+    one.submit(sequence(0, length=45))
+    plan = one.plan()
+    slot = plan.decode[0].slot
+    assert plan.reuse == (Prefix(slot, (1,) * 40),)
+    assert plan.prefill == (Chunk(slot, 40, (1,) * 4),)
+    assert plan.decode == (Decode(slot, 44, 1),)
+
+
+def test_one_token_is_always_computed() -> None:
+    """A prompt that is kept whole reuses all but its last token and prefills nothing."""
+    one = keeper(1000)
+    one.submit(sequence(0, length=45))
+    plan = one.plan()
+    assert [len(each.token_ids) for each in plan.reuse] == [44]
+    assert plan.prefill == ()
+    assert plan.decode == (Decode(plan.reuse[0].slot, 44, 1),)
+
+
+def test_a_few_kept_tokens_are_not_worth_copying() -> None:
+    """31 are prefilled."""
+    one = keeper(31)
+    one.submit(sequence(0, length=45))
+    assert one.plan().reuse == ()
+
+
+def test_a_prompt_that_is_kept_meanwhile_is_reused_half_way() -> None:
+    """Of two equal prompts the second is prefilled from the first's tokens, once they are kept."""
+    kept: list[int] = []
+    one = Scheduler(2, Budget(64, 64), frozenset({STOP}), lambda _: sum(kept))
+    for number in range(2):
+        one.submit(sequence(number, length=300))
+    for _ in range(5):
+        step(one)
+        kept += [len(each.token_ids) for each in one.worth_keeping()]
+    assert kept == [300]
+    plan = one.plan()
+    assert [len(each.token_ids) for each in plan.reuse] == [299]
+    assert len(plan.decode) == 2
+
+
+def test_one_of_many_equal_prompts_is_computed_and_the_others_wait_for_it() -> None:
+    """Beside a decode with a small budget, too: no ageing makes the others compute it as well."""
+    kept: list[int] = []
+    one = Scheduler(4, BUDGET, frozenset({STOP}), lambda _: max(kept, default=0))
+    one.submit(Sequence(0, [2, 3], FREE))
+    step(one)
+    for number in range(1, 4):
+        one.submit(sequence(number, length=200))
+    computed = 0
+    for _ in range(60):
+        plan, _ = step(one)
+        kept += [len(each.token_ids) for each in one.worth_keeping()]
+        computed += sum(len(chunk.token_ids) for chunk in plan.prefill)
+    assert computed == 199
+    assert len(one.plan().decode) == 4
+
+
+def test_without_a_prompt_cache_equal_prompts_do_not_wait_for_each_other() -> None:
+    """Both are prefilled in one step."""
+    one = Scheduler(2, Budget(100, 100), frozenset({STOP}))
+    for number in range(2):
+        one.submit(sequence(number, length=50))
+    assert len(one.plan().prefill) == 2
+
+
+def test_a_slot_that_shifts_and_ends_is_released_once() -> None:
+    """A stop string may come with the token that fills the window."""
+    one = scheduler()
+    one.submit(Sequence(0, [20, 21, 22], Limits(1000, 4, 2, True)))
+    step(one, 29)
+    one.finish(0)
+    assert len(one.plan().release) == 1
+
+
+def test_many_hits_do_not_stall_a_running_sequence() -> None:
+    """Copying counts as prefill: of eight whole hits of 300 tokens two fit beside a decode."""
+    one = keeper(300, num_slots=9)
+    one.submit(sequence(0))
+    step(one)
+    for number in range(1, 9):
+        one.submit(sequence(number, length=300))
+    assert len(one.plan().reuse) == 2
+
+
+def test_a_prompt_is_worth_keeping_at_its_first_token_and_a_sequence_at_its_end() -> None:
+    """The last token of an answer is in no KV cache, so it is not kept."""
+    one = scheduler()
+    one.submit(Sequence(0, [1, 2, 3], Limits(3, 1000, 0, False)))
+    kept = []
+    for token_id in (4, 5, 6):
+        step(one, token_id)
+        kept += [each.token_ids for each in one.worth_keeping()]
+    assert kept == [(1, 2, 3), (1, 2, 3, 4, 5)]
+
+
+def test_a_cancelled_prompt_is_worth_keeping_as_far_as_it_came() -> None:
+    """Sixteen of forty tokens, before its slot is released."""
+    one = scheduler()
+    one.submit(sequence(0, length=40))
+    step(one)
+    one.finish(0)
+    assert [each.token_ids for each in one.worth_keeping()] == [(1,) * 16]
+    assert one.worth_keeping() == ()
+    assert len(one.plan().release) == 1
+
+
 def test_a_limit_of_zero_or_less_is_ten_windows() -> None:
     """As Ollama bounds it; a larger explicit limit is cut to the same."""
     assert [bounded_output(one, 100) for one in (-2, -1, 0, 5, 5000)] == [1000, 1000, 1000, 5, 1000]
@@ -159,21 +280,26 @@ def test_a_limit_of_zero_or_less_is_ten_windows() -> None:
 @given(
     slots=st.integers(1, 4),
     asks=st.lists(
-        st.tuples(st.integers(1, 30), st.integers(1, 30), st.integers(31, 40), st.booleans()),
+        st.tuples(st.integers(1, 90), st.integers(1, 30), st.integers(91, 100), st.booleans()),
         min_size=1,
         max_size=8,
     ),
     cancelled=st.dictionaries(st.integers(0, 60), st.integers(0, 7), max_size=4),
+    num_kept=st.lists(st.integers(0, 100), min_size=1, max_size=5),
 )
 def test_every_sequence_gets_all_its_tokens_once(
-    slots: int, asks: list[tuple[int, int, int, bool]], cancelled: dict[int, int]
+    slots: int,
+    asks: list[tuple[int, int, int, bool]],
+    cancelled: dict[int, int],
+    num_kept: list[int],
 ) -> None:
-    """However sequences join, shift and leave, positions stay whole and slots come back.
+    """However sequences join, hit, shift and leave, positions stay whole and slots come back.
 
     A model of the runner's caches checks each plan: what is decoded at a position has exactly
-    that many tokens before it.
+    that many tokens before it, and what is to be kept is there.
     """
-    one = scheduler(slots)
+    kept = itertools.cycle(num_kept)
+    one = Scheduler(slots, BUDGET, frozenset({STOP}), lambda ids: min(next(kept), len(ids)))
     for number, (length, most, window, shift) in enumerate(asks):
         one.submit(Sequence(number, [1] * length, Limits(most, window, 2, shift)))
     cached: dict[int, int] = {}
@@ -184,15 +310,21 @@ def test_every_sequence_gets_all_its_tokens_once(
             ended.add(cancelled[now])
         if not one.busy:
             break
+        for prefix in one.worth_keeping():
+            assert cached.get(prefix.slot, 0) >= len(prefix.token_ids)
         plan = one.plan()
         for slot in plan.release:
             cached.pop(slot, None)
+        for prefix in plan.reuse:
+            cached[prefix.slot] = len(prefix.token_ids)
         for chunk in plan.prefill:
             assert cached.get(chunk.slot, 0) == chunk.start
             cached[chunk.slot] = chunk.start + len(chunk.token_ids)
         for decode in plan.decode:
             assert cached.get(decode.slot, 0) == decode.position
             cached[decode.slot] = decode.position + 1
+        started = {chunk.slot for chunk in plan.prefill} | {each.slot for each in plan.decode}
+        assert {prefix.slot for prefix in plan.reuse} <= started
         assert len({decode.slot for decode in plan.decode}) == len(plan.decode)
         for token in one.commit(plan, [1] * len(plan.decode)):
             assert token.sequence_id not in ended

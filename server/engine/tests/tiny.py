@@ -273,6 +273,8 @@ def _value(value: object) -> bytes:
             return struct.pack("<IIQ", 9, 8, len(value)) + b"".join(
                 _text(str(one)) for one in value
             )
+        case [float(), *_]:
+            return struct.pack(f"<IIQ{len(value)}f", 9, 6, len(value), *value)
         case [int(), *_]:
             return struct.pack(f"<IIQ{len(value)}i", 9, 5, len(value), *value)
     raise TypeError(value)

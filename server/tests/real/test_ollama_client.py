@@ -1,8 +1,7 @@
 """The official Python client against a server with SmolLM2-135M, at `OLLAMA_HOST`."""
 
+import ollama
 import pytest
-
-ollama = pytest.importorskip("ollama")
 
 MODEL = "smollm2:135m"
 GREEDY = {"temperature": 0, "num_predict": 12}

@@ -1,0 +1,143 @@
+"""The layers of a llama as a CPU runs them: few operations, each over much.
+
+MLX's CPU backend takes some microseconds an operation and 12 ns an exponential or a sine, which
+at a few rows is more than the arithmetic. So q, k and v are one product, gate and up another,
+and the rotations of a step are computed once for all layers. Linux only: Metal keeps mlx-lm's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import mlx.core as mx
+from mlx.nn.layers.activations import silu
+from mlx.nn.layers.base import Module
+from mlx.nn.layers.embedding import Embedding
+from mlx.nn.layers.linear import Linear
+
+from . import host_math
+from .rotary import Rotation, rotation
+from .tiles import TiledEmbedding, TiledLinear
+
+
+class Attention(Module):
+    """Attention with one product for q, k and v, and one rotation for q and k."""
+
+    def __init__(self, plain: Any, turn: Rotation | None, tiled: bool) -> None:  # noqa: ANN401
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.qkv_proj = linear([plain.q_proj, plain.k_proj, plain.v_proj], tiled)
+        self.o_proj = linear([plain.o_proj], tiled)
+        self.rope = plain.rope
+        self._turn = turn
+        self._num_heads = int(plain.n_heads)
+        self._num_kv_heads = int(plain.n_kv_heads)
+        self._scale = float(plain.scale)
+
+    def __call__(
+        self,
+        x: mx.array,
+        mask: Any = None,  # noqa: ANN401 (an array, or MLX's "causal")
+        cache: Any = None,  # noqa: ANN401 (of mlx-lm or ours)
+    ) -> mx.array:
+        """What each token of `(B, L, hidden)` takes from those it sees."""
+        batch, length, _ = x.shape
+        num_turned = self._num_heads + self._num_kv_heads
+        num_all = num_turned + self._num_kv_heads
+        heads = self.qkv_proj(x).reshape(batch, length, num_all, -1)
+        turned = self._turned(heads[:, :, :num_turned], 0 if cache is None else cache.offset)
+        queries = turned[:, :, : self._num_heads].swapaxes(1, 2)
+        keys = turned[:, :, self._num_heads :].swapaxes(1, 2)
+        values = heads[:, :, num_turned:].swapaxes(1, 2)
+        if cache is not None:
+            keys, values = cache.update_and_fetch(keys, values)
+        out: mx.array = self.o_proj(self._attend(queries, keys, values, mask))
+        return out
+
+    def _turned(self, heads: mx.array, offset: int | mx.array) -> mx.array:
+        if self._turn is not None:
+            return self._turn(heads, offset)
+        turned: mx.array = self.rope(heads.swapaxes(1, 2), offset=offset)
+        return turned.swapaxes(1, 2)
+
+    def _attend(
+        self,
+        queries: mx.array,
+        keys: mx.array,
+        values: mx.array,
+        mask: Any,  # noqa: ANN401
+    ) -> mx.array:
+        """What the queries `(B, heads, L, head_dim)` find, `(B, L, hidden)`."""
+        batch, _, length, head_dim = queries.shape
+        causal = isinstance(mask, str)
+        if length > 1 and not causal and mask is not None:
+            seen = mx.fast.scaled_dot_product_attention(
+                queries, keys, values, scale=self._scale, mask=mask
+            )
+            return seen.swapaxes(1, 2).reshape(batch, length, -1)
+        grouped = (queries * self._scale).reshape(batch, self._num_kv_heads, -1, head_dim)
+        scores = grouped @ keys.swapaxes(-1, -2)  # (B, kv heads, heads of each times L, T)
+        if causal:
+            rows = host_math.causal_softmax(scores.reshape(batch, -1, length, keys.shape[2]))
+            weights = rows.reshape(scores.shape)
+        else:
+            if mask is not None:
+                scores = mx.where(mask, scores, -mx.inf)
+            weights = mx.softmax(scores, axis=-1)
+        seen = (weights @ values).reshape(batch, -1, length, head_dim)
+        return seen.swapaxes(1, 2).reshape(batch, length, -1)
+
+
+class MLP(Module):
+    """A gated feed-forward layer with one product for gate and up."""
+
+    def __init__(self, plain: Any, tiled: bool) -> None:  # noqa: ANN401
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.gate_up_proj = linear([plain.gate_proj, plain.up_proj], tiled)
+        self.down_proj = linear([plain.down_proj], tiled)
+
+    def __call__(self, x: mx.array) -> mx.array:
+        """`(..., hidden)` to `(..., hidden)`."""
+        gate_up = self.gate_up_proj(x)
+        if x.shape[1] > 1 and gate_up.size >= 2 * host_math.WORTH_IT:
+            opened = host_math.gated(gate_up)
+        else:
+            gate, up = mx.split(gate_up, 2, axis=-1)
+            opened = silu(gate) * up
+        out: mx.array = self.down_proj(opened)
+        return out
+
+
+def linear(layers: Sequence[Linear], tiled: bool) -> Any:  # noqa: ANN401
+    """One layer whose outputs are those of all these, in order."""
+    weight = mx.concatenate([one.weight for one in layers])
+    biased = "bias" in layers[0]
+    bias = mx.concatenate([one.bias for one in layers]) if biased else None
+    if tiled:
+        return evaluated(TiledLinear(weight, bias))
+    layer = Linear(1, 1, bias=False)
+    layer.weight = mx.contiguous(weight.T).T  # as the faster of BLAS's two ways wants it
+    if bias is not None:
+        layer.bias = bias
+    return evaluated(layer)
+
+
+def evaluated(module: Module) -> Module:
+    """The module, its arrays made: what they were made of can be freed."""
+    arrays: Any = module.parameters()  # type: ignore[no-untyped-call]
+    mx.eval(arrays)
+    return module
+
+
+def lay_out(model: Any, tiled: bool) -> None:  # noqa: ANN401
+    """Put these layers in the places of a llama's own; tiled where small products are fast."""
+    first = model.layers[0].self_attn
+    turn = rotation(first.rope, first.head_dim)
+    for layer in model.layers:
+        layer.self_attn = Attention(layer.self_attn, turn, tiled)
+        layer.mlp = MLP(layer.mlp, tiled)
+    if not model.args.tie_word_embeddings:
+        model.lm_head = linear([model.lm_head], tiled)
+    elif tiled:
+        embedding: Embedding = model.model.embed_tokens
+        model.model.embed_tokens = evaluated(TiledEmbedding(embedding.weight))

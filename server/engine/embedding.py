@@ -1,0 +1,127 @@
+"""One loaded embedding model behind one thread: texts go in, vectors come out.
+
+Nothing here touches MLX: that happens on the thread, in `embedding_worker`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import threading
+from collections import deque
+from collections.abc import AsyncIterator
+from concurrent.futures import Future
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+from .embedding_ask import EmbedAsk, Embeddings, EmbedError, Frame
+from .embedding_worker import (
+    UNLOADED,
+    Cancel,
+    Close,
+    Command,
+    EmbeddingWorker,
+    Rows,
+    Summary,
+)
+from .sequence import Ask, EngineSettings, Event, Failed, ModelSource
+
+if TYPE_CHECKING:  # tokenizers is imported by the thread that loads
+    from .embedding_tokenizer import EmbeddingTokenizer
+    from .tokenizer import Tokenizer
+
+LARGE: Final = 2**12
+"""Characters; more of them are tokenised in a thread."""
+
+
+class EmbeddingEngine:
+    """One loaded embedding model. `embed` is for event loops, the rest for any thread."""
+
+    tokenizer: EmbeddingTokenizer | Tokenizer
+    context_length: int
+    size_bytes: int
+    _frame: Frame
+
+    def __init__(self, source: ModelSource, settings: EngineSettings) -> None:
+        self._inbox: deque[Command] = deque()
+        self._wake = threading.Event()
+        self._lock = threading.Lock()
+        self._closed = False
+        self._numbers = itertools.count()
+        self._summary: Future[Summary] = Future()
+        worker = EmbeddingWorker(source, settings, self._inbox, self._wake)
+        self._thread = threading.Thread(
+            target=worker.main, args=(self._summary,), name="embedding", daemon=True
+        )
+        self._thread.start()
+
+    @classmethod
+    def load(cls, source: ModelSource, settings: EngineSettings) -> EmbeddingEngine:
+        """A running engine; blocks while the weights are read.
+
+        Raises LoadError, saying what is wrong with the model.
+        """
+        engine = cls(source, settings)
+        summary = engine._summary.result()
+        engine.tokenizer = summary.tokenizer
+        engine._frame = summary.frame
+        engine.context_length = summary.context_length
+        engine.size_bytes = summary.size_bytes
+        return engine
+
+    async def embed(self, ask: EmbedAsk) -> Embeddings:
+        """The vectors of all texts, or `EmbedError`; cancelling drops what has not been done."""
+        if sum(map(len, ask.texts)) > LARGE:
+            rows = await asyncio.to_thread(self._rows, ask)
+        else:
+            rows = self._rows(ask)
+        if not rows:
+            return Embeddings((), 0)
+        request = Rows(next(self._numbers), rows, ask.dimensions)
+        if not self._put(request):
+            raise EmbedError(UNLOADED, 503)
+        try:
+            vectors = await request.done
+        finally:
+            self._put(Cancel(request.number))
+        return Embeddings(tuple(vectors), sum(map(len, rows)))
+
+    @asynccontextmanager
+    async def submit(self, ask: Ask) -> AsyncIterator[AsyncIterator[Event]]:
+        """The one event of a generation that such a model cannot do."""
+        yield _refused()
+
+    def close(self) -> None:
+        """Fail every request, free the model and wait for the thread; again does nothing."""
+        with self._lock:
+            if not self._closed:
+                self._inbox.append(Close())
+                self._closed = True
+                self._wake.set()
+        self._thread.join()
+
+    def _rows(self, ask: EmbedAsk) -> list[tuple[int, ...]]:
+        num_ctx = min(ask.num_ctx, self.context_length)
+        return [
+            self._frame.row(self._ids(text), num_ctx, truncate=ask.truncate) for text in ask.texts
+        ]
+
+    def _ids(self, text: str) -> list[int]:
+        try:
+            return self.tokenizer.encode(text)
+        except BaseException as error:
+            if type(error).__name__ != "PanicException":  # of Rust, and no Exception
+                raise
+            raise EmbedError("the tokenizer failed", 500) from None
+
+    def _put(self, command: Rows | Cancel) -> bool:
+        """Whether the command will be read."""
+        with self._lock:
+            if not self._closed:
+                self._inbox.append(command)
+                self._wake.set()
+            return not self._closed
+
+
+async def _refused() -> AsyncIterator[Event]:
+    yield Failed("the model only embeds", 400)
