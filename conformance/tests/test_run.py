@@ -18,6 +18,8 @@ from ..run import UNKNOWING, Unreachable, judge, prepare, selected
 from ..schema import SCHEMAS
 from ..setup import Setup
 from ..target import Target
+from .honest import TRUTH, Lie, serving
+from .lies import forgets, refuses
 
 RUN = json.loads((SCHEMAS.parent / "run.schema.json").read_text())
 valid = jsonschema.Draft202012Validator(RUN).validate
@@ -32,6 +34,10 @@ def setup(url: str = "http://127.0.0.1:9", **more: object) -> Setup:
 def checking(run: object, *, race: bool = False) -> Check:
     """A check of this function."""
     return Check("test/check", MUST, "core", "It holds.", "test", (), (), race, False, run)  # type: ignore[arg-type]
+
+
+def _formats(fields: dict[str, object]) -> bool:
+    return bool(fields.get("format"))
 
 
 @contextmanager
@@ -120,6 +126,18 @@ def test_absent_class_is_not_offered_unless_claimed() -> None:
     assert judge(checking(version), absent)["verdict"] == "not_offered"
     claimed = judge(checking(version), absent, ["core"])
     assert (claimed["verdict"], "claimed" in claimed["reason"]) == ("failed", True)
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [forgets("format"), refuses("/api/generate", _formats), refuses("/api/chat", _formats)],
+    ids=["ignored", "chat-only", "generate-only"],
+)
+def test_format_is_offered_where_any_route_has_it(lie: Lie) -> None:
+    """A server that takes no notice of it does not offer it."""
+    with serving(lie) as url:
+        prepared = prepare(parse_address(url), None, silence_s=5.0)
+    assert ("format" in prepared.absent) is (lie.hear is not TRUTH.hear)
 
 
 def race(*outcomes: Outcome) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .format import FORMAT
 from .liar import Liar
 from .options import OPTIONS
 from .parsing import LOGPROBS, THINKING, TOOLS
@@ -20,6 +21,7 @@ LIARS: list[Liar] = [
     *THINKING,
     *TOOLS,
     *LOGPROBS,
+    *FORMAT,
     *LIFECYCLE,
     *MANAGE,
     *CREATE,

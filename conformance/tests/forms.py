@@ -1,0 +1,67 @@
+"""Structured output of the honest server: what is said if it conforms, else something small."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from jsonschema import Draft202012Validator, SchemaError
+
+from ..evidence import Json
+from .shelf import HouseError
+
+THOUGHT = re.compile(r"\s*<think>.*?</think>\s*", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Form:
+    """A JSON Schema that an answer has to follow, after its thought where it may have one."""
+
+    schema: dict[str, Any]
+    thinks: bool
+
+    def of(self, said: str) -> str:
+        """An answer of this form, the one that was said where it has it."""
+        thought = THOUGHT.match(said) if self.thinks else None
+        place = thought.end() if thought else 0
+        return said[:place] + self._content(said[place:])
+
+    def _content(self, said: str) -> str:
+        try:
+            fits = Draft202012Validator(self.schema).is_valid(json.loads(said))
+        except ValueError:
+            fits = False
+        return said if fits else json.dumps(_example(self.schema))
+
+
+def form_of(given: Json, thinks: bool) -> Form | None:
+    """What the `format` of a request asks for."""
+    if given in (None, ""):
+        return None
+    if given != "json" and not isinstance(given, dict):
+        raise HouseError(500, f"invalid format: {json.dumps(given)}; expected ...")
+    schema = {"type": "object"} if given == "json" else given
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as error:
+        raise HouseError(400, f"JSON schema conversion failed: {error.message}") from None
+    if "$ref" in schema:
+        raise HouseError(400, f"JSON schema conversion failed: no {schema['$ref']}")
+    return Form(schema, thinks)
+
+
+def _example(schema: dict[str, Any]) -> Json:
+    """The smallest value that conforms; for the schemas of the checks only."""
+    if "enum" in schema:
+        return schema["enum"][0]
+    match schema.get("type"):
+        case "object":
+            properties = schema.get("properties", {})
+            return {name: _example(properties[name]) for name in schema.get("required", ())}
+        case "array":
+            return [_example(schema["items"])] * schema.get("minItems", 0)
+        case "boolean":
+            return False
+    return None
