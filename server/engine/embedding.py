@@ -7,23 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import threading
-from collections import deque
 from collections.abc import AsyncIterator
-from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from .embedding_ask import EmbedAsk, Embeddings, EmbedError, Frame
 from .embedding_worker import (
-    UNLOADED,
     Cancel,
-    Close,
     Command,
     EmbeddingWorker,
     Rows,
     Summary,
 )
+from .model_thread import UNLOADED, ModelThread
 from .sequence import Ask, EngineSettings, Event, Failed, ModelSource
 
 if TYPE_CHECKING:  # tokenizers is imported by the thread that loads
@@ -43,17 +39,9 @@ class EmbeddingEngine:
     _frame: Frame
 
     def __init__(self, source: ModelSource, settings: EngineSettings) -> None:
-        self._inbox: deque[Command] = deque()
-        self._wake = threading.Event()
-        self._lock = threading.Lock()
-        self._closed = False
         self._numbers = itertools.count()
-        self._summary: Future[Summary] = Future()
-        worker = EmbeddingWorker(source, settings, self._inbox, self._wake)
-        self._thread = threading.Thread(
-            target=worker.main, args=(self._summary,), name="embedding", daemon=True
-        )
-        self._thread.start()
+        work = EmbeddingWorker(source, settings)
+        self._thread = ModelThread[Command, Summary]("embedding", work)
 
     @classmethod
     def load(cls, source: ModelSource, settings: EngineSettings) -> EmbeddingEngine:
@@ -62,7 +50,7 @@ class EmbeddingEngine:
         Raises LoadError, saying what is wrong with the model.
         """
         engine = cls(source, settings)
-        summary = engine._summary.result()
+        summary = engine._thread.loaded()
         engine.tokenizer = summary.tokenizer
         engine._frame = summary.frame
         engine.context_length = summary.context_length
@@ -78,12 +66,12 @@ class EmbeddingEngine:
         if not rows:
             return Embeddings((), 0)
         request = Rows(next(self._numbers), rows, ask.dimensions)
-        if not self._put(request):
+        if not self._thread.put(request):
             raise EmbedError(UNLOADED, 503)
         try:
             vectors = await request.done
         finally:
-            self._put(Cancel(request.number))
+            self._thread.put(Cancel(request.number))
         return Embeddings(tuple(vectors), sum(map(len, rows)))
 
     @asynccontextmanager
@@ -93,12 +81,7 @@ class EmbeddingEngine:
 
     def close(self) -> None:
         """Fail every request, free the model and wait for the thread; again does nothing."""
-        with self._lock:
-            if not self._closed:
-                self._inbox.append(Close())
-                self._closed = True
-                self._wake.set()
-        self._thread.join()
+        self._thread.close()
 
     def _rows(self, ask: EmbedAsk) -> list[tuple[int, ...]]:
         num_ctx = min(ask.num_ctx, self.context_length)
@@ -113,14 +96,6 @@ class EmbeddingEngine:
             if type(error).__name__ != "PanicException":  # of Rust, and no Exception
                 raise
             raise EmbedError("the tokenizer failed", 500) from None
-
-    def _put(self, command: Rows | Cancel) -> bool:
-        """Whether the command will be read."""
-        with self._lock:
-            if not self._closed:
-                self._inbox.append(command)
-                self._wake.set()
-            return not self._closed
 
 
 async def _refused() -> AsyncIterator[Event]:

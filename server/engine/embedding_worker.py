@@ -8,16 +8,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-import threading
-from collections import deque
 from collections.abc import Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from .embedding_ask import EmbedError, Frame, unit
 from .embedding_queue import Place, RowQueue
-from .sequence import EngineSettings, LoadError, ModelSource
+from .model_thread import UNLOADED
+from .sequence import EngineSettings, ModelSource
 
 if TYPE_CHECKING:  # MLX and numpy are imported by the thread that uses them
     import mlx.core as mx
@@ -27,8 +25,6 @@ if TYPE_CHECKING:  # MLX and numpy are imported by the thread that uses them
     from .tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)
-
-UNLOADED: Final = "the model was unloaded"
 
 # Padded tokens of a batch: enough to fill the machine, and what a cancellation waits for. On a
 # CPU 512 of them stay in its cache; 2048 took a third longer each (22 M weights, one thread).
@@ -75,12 +71,7 @@ class Cancel:
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class Close:
-    """End everything and leave."""
-
-
-Command = Rows | Cancel | Close
+Command = Rows | Cancel
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,45 +89,21 @@ class EmbeddingWorker:
 
     _loaded: LoadedEmbedder
 
-    def __init__(
-        self,
-        source: ModelSource,
-        settings: EngineSettings,
-        inbox: deque[Command],
-        wake: threading.Event,
-    ) -> None:
+    def __init__(self, source: ModelSource, settings: EngineSettings) -> None:
         self._source = source
         self._settings = settings
-        self._inbox = inbox
-        self._wake = wake
         self._queue = RowQueue(MAX_TOKENS[sys.platform])
         self._requests: dict[int, Rows] = {}
 
-    def main(self, summary: Future[Summary]) -> None:
-        """The thread's life. `summary` gets what was loaded, or the LoadError."""
-        try:
-            summary.set_result(self._load())
-        except LoadError as error:
-            summary.set_exception(error)
-            return
-        except BaseException as error:  # a panic inside tokenizers is no Exception
-            log.exception("loading failed")
-            summary.set_exception(LoadError(f"the model cannot be loaded: {error!r}"))
-            return
-        while self._drain():
-            if self._queue.busy:
-                self._step()
-            else:
-                self._wake.wait()
-        self._unload()
-
-    def _load(self) -> Summary:
+    def load(self) -> Summary:
+        """Load the model; raises LoadError."""
         from .embedding_files import load_embedder
 
         loaded = self._loaded = load_embedder(self._source, self._settings.threads)
         return Summary(loaded.tokenizer, loaded.frame, loaded.context_length, loaded.model.nbytes)
 
-    def _unload(self) -> None:
+    def unload(self) -> None:
+        """Fail every request and free the model."""
         import mlx.core as mx
 
         for request in self._requests.values():
@@ -145,19 +112,21 @@ class EmbeddingWorker:
         del self._loaded
         mx.clear_cache()
 
-    def _drain(self) -> bool:
-        """Obey the inbox; False once it says to close."""
-        self._wake.clear()
-        while self._inbox:
-            match self._inbox.popleft():
-                case Rows() as request:
-                    self._requests[request.number] = request
-                    self._queue.add(request.number, [len(row) for row in request.rows])
-                case Cancel(number):
-                    self._requests.pop(number, None)
-                    self._queue.drop(number)
-                case Close():
-                    return False
+    def obey(self, command: Command) -> None:
+        """Take a request, or drop one."""
+        match command:
+            case Rows() as request:
+                self._requests[request.number] = request
+                self._queue.add(request.number, [len(row) for row in request.rows])
+            case Cancel(number):
+                self._requests.pop(number, None)
+                self._queue.drop(number)
+
+    def turn(self) -> bool:
+        """Put one batch through the model if any row waits."""
+        if not self._queue.busy:
+            return False
+        self._step()
         return True
 
     def _step(self) -> None:

@@ -10,16 +10,14 @@ import asyncio
 import logging
 import os
 import sys
-import threading
 import time
-from collections import deque
 from collections.abc import AsyncIterator, Iterable
-from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from .model_thread import UNLOADED
 from .scheduler import Budget, Limits, Scheduler, Sequence, Token, bounded_output
-from .sequence import Ask, EngineSettings, Event, Failed, Finished, LoadError, ModelSource
+from .sequence import Ask, EngineSettings, Event, Failed, Finished, ModelSource
 from .text import TextStream, TokenText
 
 if TYPE_CHECKING:  # MLX and numpy are imported by the thread that uses them
@@ -29,8 +27,6 @@ if TYPE_CHECKING:  # MLX and numpy are imported by the thread that uses them
     from .tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)
-
-UNLOADED: Final = "the model was unloaded"
 
 # Prefill tokens a step: how long running sequences, or a cancellation, may have to wait. A CPU
 # takes about 0.4 s for 64 of them on a model of 135 M weights.
@@ -77,12 +73,7 @@ class Cancel:
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class Close:
-    """End everything and leave."""
-
-
-Command = Request | Cancel | Close
+Command = Request | Cancel
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,39 +93,14 @@ class Worker:
     _runner: Runner
     _token_text: TokenText
 
-    def __init__(
-        self,
-        source: ModelSource,
-        settings: EngineSettings,
-        inbox: deque[Command],
-        wake: threading.Event,
-    ) -> None:
+    def __init__(self, source: ModelSource, settings: EngineSettings) -> None:
         self._source = source
         self._settings = settings
-        self._inbox = inbox
-        self._wake = wake
         self._requests: dict[int, Request] = {}
         self._events: list[tuple[Request, Event]] = []
 
-    def main(self, summary: Future[Summary]) -> None:
-        """The thread's life. `summary` gets what was loaded, or the LoadError."""
-        try:
-            summary.set_result(self._load())
-        except LoadError as error:
-            summary.set_exception(error)
-            return
-        except BaseException as error:  # a panic inside tokenizers is no Exception
-            log.exception("loading failed")
-            summary.set_exception(LoadError(f"the model cannot be loaded: {error!r}"))
-            return
-        while self._drain():
-            if self._scheduler.busy:
-                self._step()
-            else:
-                self._wake.wait()
-        self._unload()
-
-    def _load(self) -> Summary:
+    def load(self) -> Summary:
+        """Load the model; raises LoadError."""
         from .loader import load
         from .runner import Runner
 
@@ -156,7 +122,8 @@ class Worker:
         num_kept = self._runner.num_kept if self._runner.max_kept_bytes else None
         return Scheduler(num_slots, budget, stop_ids, num_kept)
 
-    def _unload(self) -> None:
+    def unload(self) -> None:
+        """Fail every request and free the model."""
         import mlx.core as mx
 
         for request in self._requests.values():
@@ -167,19 +134,21 @@ class Worker:
         del self._runner, self._loaded, self._scheduler
         mx.clear_cache()
 
-    def _drain(self) -> bool:
-        """Obey the inbox; False once it says to close."""
-        self._wake.clear()
-        while self._inbox:
-            match self._inbox.popleft():
-                case Request() as request:
-                    self._admit(request)
-                case Cancel(number):
-                    self._requests.pop(number, None)
-                    self._scheduler.finish(number)
-                case Close():
-                    return False
-        self._flush()
+    def obey(self, command: Command) -> None:
+        """Take a request, or drop one."""
+        match command:
+            case Request() as request:
+                self._admit(request)
+            case Cancel(number):
+                self._requests.pop(number, None)
+                self._scheduler.finish(number)
+
+    def turn(self) -> bool:
+        """Take a step if there is one to take."""
+        if not self._scheduler.busy:
+            self._flush()
+            return False
+        self._step()
         return True
 
     def _admit(self, request: Request) -> None:
