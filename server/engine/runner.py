@@ -13,6 +13,7 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 from mlx_lm.models.cache import KVCache, make_prompt_cache
+from numpy.typing import NDArray
 
 from .cache import BatchCache
 from .grammar import Matcher
@@ -21,7 +22,7 @@ from .loader import Loaded
 from .pace import Pace
 from .prompt_cache import PromptCache
 from .sampling import Floats, Sampler, Scores, scores
-from .scheduler import Chunk, Decode, Plan, Prefix
+from .scheduler import Chunk, Decode, Plan, Prefix, together
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ class Runner:
         for prefix in plan.reuse:
             self._filling[prefix.slot] = seeded(self._kept.find(prefix.token_ids))
         if plan.prefill:
-            self._prefill_all(plan.prefill)
+            self._prefill(plan.prefill)
         for decode in plan.decode:
             if decode.slot not in self._batch:
                 self._batch.join(decode.slot, self._filling.pop(decode.slot, None))
@@ -120,21 +121,35 @@ class Runner:
         self._batch = BatchCache(self._kv)
         self._kept.clear()
 
-    def _prefill_all(self, chunks: Sequence[Chunk]) -> None:
+    def _prefill(self, chunks: Sequence[Chunk]) -> None:
         started_s = time.perf_counter()
-        for chunk in chunks:
-            self._prefill(chunk)
-        num_tokens = sum(len(chunk.token_ids) for chunk in chunks)
+        for group in together(chunks):
+            if group[0].start == 0:
+                self._begin(group)
+            else:
+                self._continue(*group)
+        num_tokens = sum(chunk.size for chunk in chunks)
         self.pace.prefilled(num_tokens, time.perf_counter() - started_s)
 
-    def _prefill(self, chunk: Chunk) -> None:
-        caches = self._filling.setdefault(chunk.slot, [])
-        if not caches:
-            caches += make_prompt_cache(self._model)
+    def _begin(self, chunks: Sequence[Chunk]) -> None:
+        """Put the beginnings of sequences through the model, padded behind, where none looks."""
+        token_ids = np.zeros((len(chunks), max(chunk.size for chunk in chunks)), np.int32)
+        for row, chunk in enumerate(chunks):
+            token_ids[row, : chunk.size] = chunk.token_ids
+        caches = self._forward(token_ids, make_prompt_cache(self._model))
+        for row, chunk in enumerate(chunks):
+            self._filling[chunk.slot] = [one_row(cache, row, chunk.size) for cache in caches]
+
+    def _continue(self, chunk: Chunk) -> None:
+        caches = self._filling[chunk.slot]
         assert caches[0].offset == chunk.start
-        # the logits are never evaluated, so the output layer costs nothing here
-        self._model(mx.array(chunk.token_ids)[None], cache=caches)
+        self._forward(np.array(chunk.token_ids, np.int32)[None], caches)
+
+    def _forward(self, token_ids: NDArray[np.int32], caches: list[KVCache]) -> list[KVCache]:
+        """The caches with these tokens `(B, L)`; the logits are never made, and cost nothing."""
+        self._model(mx.array(token_ids), cache=caches)
         mx.eval([one.state for one in caches])
+        return caches
 
     def _decode(self, decode: Sequence[Decode], draws: Mapping[int, Draw]) -> list[Drawn]:
         assert len(decode) == len(self._batch)
@@ -164,3 +179,14 @@ class Runner:
                 said = scores(own, token_id, draw.num_top)
             drawn[one.slot] = Drawn(token_id, said)
         return [drawn[one.slot] for one in decode]
+
+
+def one_row(cache: KVCache, row: int, num_tokens: int) -> KVCache:
+    """The cache of one sequence of several, with so many of its tokens."""
+    own: Any = KVCache()  # type: ignore[no-untyped-call]
+    keys: Any = cache.keys
+    values: Any = cache.values
+    own.keys = keys[row : row + 1, :, :num_tokens]
+    own.values = values[row : row + 1, :, :num_tokens]
+    own.offset = num_tokens
+    return own  # type: ignore[no-any-return]

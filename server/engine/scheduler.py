@@ -8,7 +8,7 @@ as every generated one.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -19,6 +19,9 @@ AGEING_TOKENS: Final = 64
 MIN_REUSED_TOKENS: Final = 32  # fewer are prefilled sooner than copied
 # Copying so many kept tokens takes about as long as prefilling one.
 REUSED_TOKENS_A_PREFILLED_ONE: Final = 256
+# How much shorter than the longest a beginning may be to be padded to its length.
+PADDING_TOKENS: Final = 8
+PADDING_SHARE: Final = 0.25
 WINDOWS_WITHOUT_LIMIT: Final = 10  # llm/llama_server.go:boundedNumPredict
 
 
@@ -47,6 +50,11 @@ class Chunk:
     slot: int
     start: int
     token_ids: tuple[int, ...]
+
+    @property
+    def size(self) -> int:
+        """How many tokens."""
+        return len(self.token_ids)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +139,21 @@ class Sequence:
         if other.num_output or wanted >= len(self.token_ids):
             return False
         return self.token_ids[:wanted] == other.token_ids[:wanted]
+
+
+def together(chunks: Iterable[Chunk]) -> list[tuple[Chunk, ...]]:
+    """The chunks by forward pass: beginnings of nearly one length share one, others go alone."""
+    passes: list[tuple[Chunk, ...]] = []
+    group: tuple[Chunk, ...] = ()
+    for one in sorted(chunks, key=lambda one: one.size):
+        if one.start > 0:
+            passes.append((one,))
+            continue
+        if group and one.size - group[0].size > max(PADDING_TOKENS, one.size * PADDING_SHARE):
+            passes.append(group)
+            group = ()
+        group += (one,)
+    return [*passes, group] if group else passes
 
 
 def bounded_output(num_predict: int, window: int) -> int:

@@ -18,6 +18,7 @@ from ..scheduler import (
     Sequence,
     Token,
     bounded_output,
+    together,
 )
 
 BUDGET = Budget(beside_decode=4, alone=16)
@@ -332,3 +333,23 @@ def test_every_sequence_gets_all_its_tokens_once(
                 ended.add(token.sequence_id)
     assert one.num_free_slots == slots
     assert set(range(len(asks))) <= ended
+
+
+@given(st.lists(st.tuples(st.sampled_from([0, 0, 64]), st.integers(1, 300)), max_size=12))
+def test_chunks_that_share_a_pass_are_beginnings_of_nearly_one_length(
+    wanted: list[tuple[int, int]],
+) -> None:
+    """Every chunk is in one pass; what is padded is little, and what goes on goes alone."""
+    chunks = [Chunk(slot, start, (1,) * size) for slot, (start, size) in enumerate(wanted)]
+    passes = together(chunks)
+    assert sorted(one.slot for group in passes for one in group) == list(range(len(chunks)))
+    for group in passes:
+        sizes = [one.size for one in group]
+        assert len(group) == 1 or all(one.start == 0 for one in group)
+        assert max(sizes) - min(sizes) <= max(8, max(sizes) / 4)
+
+
+def test_prompts_of_one_length_share_a_pass() -> None:
+    """Eight short prompts read the weights once."""
+    chunks = [Chunk(slot, 0, (1,) * (20 + slot)) for slot in range(8)]
+    assert len(together(chunks)) == 1
