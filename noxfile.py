@@ -5,7 +5,8 @@ nox -s conformance               judge the reference server
 nox -s conformance -- URL        judge any server
 nox -s bench                     measure the reference server with SmolLM2-135M
 nox -s bench -- URL --model M    measure any server
-nox -s enginebench               ratios of the engine to its rivals, in one run
+nox -s enginebench               figures of the engine against their targets, in one run
+nox -s enginebench -- --beside URL   the same, and beside a real Ollama
 nox -s serve                     run the reference server
 """
 
@@ -86,7 +87,10 @@ def bench(session: nox.Session) -> None:
 
 @nox.session
 def enginebench(session: nox.Session) -> None:
-    """The engine's own figures with SmolLM2-135M: ratios of one run, rivals taken in turns."""
+    """The engine's own figures with SmolLM2-135M: ratios of one run, rivals taken in turns.
+
+    Options after -- go to the benchmark: --only PART, --pairs N, --beside URL, --json FILE.
+    """
     install_rooms(session)
     session.run(
         "python", "-m", "parallama.server.bench", str(smollm2(session)[0]), *session.posargs
@@ -115,6 +119,14 @@ def models(session: nox.Session) -> None:
     """Train the scripted models again and write them to fixtures/models."""
     install_rooms(session)
     session.run("python", "-m", "fixtures.scripted", *session.posargs)
+    session.run("python", "-m", "fixtures.scripted_vision", *session.posargs)
+
+
+@nox.session
+def vision(session: nox.Session) -> None:
+    """The tests that need mlx-vlm: pictures through the tower, the engine and the server."""
+    session.install("-e", ".[all,test,fixtures,vision]")
+    session.run("pytest", "server/tests/seeing", *session.posargs)
 
 
 @nox.session(venv_backend="none")

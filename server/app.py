@@ -14,12 +14,14 @@ from aiohttp import web
 
 from .access import Hosts, Origins
 from .decode import DecodeError
-from .durations import NEVER_NS
 from .errors import ApiError
+from .footprint import footprint_of
 from .framing import encode
 from .installed import Catalog
+from .machine import model_memory_bytes
+from .metrics import Metrics
 from .pool import Loader, Pool
-from .routes import absent, blobs, create, embed, inference, models, root
+from .routes import absent, blobs, create, embed, inference, metrics, models, root
 from .settings import Settings
 from .state import STATE, State
 from .store import Store, UnreadableError
@@ -40,24 +42,34 @@ def make_app(settings: Settings, load: Loader, *, vets_hosts: bool) -> web.Appli
     Raises `ValueError` for an `OLLAMA_ORIGINS` that cannot be meant.
     """
     app = web.Application(middlewares=[answered, guarded], client_max_size=MAX_BODY_BYTES)
+    pool = Pool(
+        load,
+        keep_alive_ns=settings.keep_alive_ns,
+        max_queue=settings.max_queue,
+        max_loaded=settings.max_loaded_models,
+        load_timeout_ns=settings.load_timeout_ns,
+        memory_bytes=_model_memory_bytes(settings),
+        estimate=footprint_of,
+    )
     app[STATE] = State(
         settings=settings,
         catalog=Catalog(Store(settings.models)),
-        pool=Pool(
-            load,
-            keep_alive_ns=settings.keep_alive_ns,
-            max_queue=settings.max_queue,
-            max_loaded=settings.max_loaded_models,
-            load_timeout_ns=settings.load_timeout_ns or NEVER_NS,
-        ),
+        pool=pool,
+        metrics=Metrics(pool),
         origins=Origins.of(settings.origins),
         hosts=this_machine() if vets_hosts else None,
     )
-    for routes in (root, models, blobs, create, inference, embed, absent):
+    for routes in (root, models, blobs, create, inference, embed, metrics, absent):
         app.add_routes(routes.ROUTES)
     app.on_response_prepare.append(_sign)
     app.cleanup_ctx.append(_models_in_memory)
     return app
+
+
+def _model_memory_bytes(settings: Settings) -> int:
+    """What the models may take together, less what is to be kept free."""
+    limit = settings.memory_limit_bytes or model_memory_bytes()
+    return max(0, limit - settings.kept_free_bytes)
 
 
 def this_machine() -> Hosts:
@@ -81,6 +93,7 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
         status = response.status
         return response
     finally:
+        request.app[STATE].metrics.answered(_route(request), status)
         log.info(
             "request",
             id=request_id,
@@ -89,6 +102,12 @@ async def answered(request: web.Request, handler: Handler) -> web.StreamResponse
             status=status,
             ms=round(1000 * (time.monotonic() - started_s), 1),
         )
+
+
+def _route(request: web.Request) -> str:
+    """The route as it was declared, so that there are only so many of them."""
+    resource = request.match_info.route.resource
+    return "none" if resource is None else resource.canonical
 
 
 async def _answer(request: web.Request, handler: Handler, request_id: str) -> web.StreamResponse:

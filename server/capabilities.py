@@ -5,6 +5,7 @@ Pure. The rules are the contract's SHOW-19..26; clients read the list to choose 
 
 from collections.abc import Mapping, Sequence
 
+from .harmony import is_taught_by
 from .template import Template
 from .template.jinja import shows_thoughts, shows_tools
 
@@ -82,7 +83,7 @@ def _of_chat_template(text: str | None) -> list[str]:
     if not text:
         return []
     tools = ["tools"] if shows_tools(text) else []
-    return [*tools, "thinking"] if shows_thoughts(text) else tools
+    return [*tools, "thinking"] if shows_thoughts(text) or is_taught_by(text) else tools
 
 
 def _of_go_template(template: Template | None) -> list[str]:
@@ -91,7 +92,7 @@ def _of_go_template(template: Template | None) -> list[str]:
     has = {
         "tools": "tools" in template.variables,
         "insert": "suffix" in template.variables,
-        "thinking": template.thinking_tags is not None,
+        "thinking": template.thinking_tags is not None or is_taught_by(template.text),
     }
     return [name for name, there in has.items() if there]
 

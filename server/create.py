@@ -84,6 +84,8 @@ class CreateRequest:
         files = _files(found, "files", where)
         adapters = _files(found, "adapters", where)
         drafts = _files(found, "draft_files", where)
+        if text(found, "draft_quantize", where) and not drafts:
+            raise ApiError(400, "--draft-quantize requires a DRAFT model")
         wanted = {
             "an adapter (adapters)": adapters,
             "a draft model (draft_files)": drafts,

@@ -5,7 +5,7 @@ vocabulary takes a tenth of a second.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -15,6 +15,7 @@ from .body import parse
 from .decode import DecodeError, Json
 from .engine.embedding_shape import ENCODERS
 from .engine.sequence import LoadError, ModelSource
+from .engine.sight import SEEING_TYPES, Sight, sight_of_config, sight_of_gguf
 from .gguf import FILE_TYPES, GGUFHeader, read_gguf_header
 from .messages import Message, decode_messages
 from .names import ModelName
@@ -41,6 +42,11 @@ class InstalledModel:
     parameters: Mapping[str, Json]
     messages: tuple[Message, ...]
     licenses: tuple[str, ...]
+    projectors: tuple[Path, ...] = ()
+    projector: GGUFHeader | None = None  # of the first of them
+    sight: Sight | None = None
+    blindness: str = ""
+    """Why it cannot see, though it has eyes; empty where it sees, or has none."""
 
     @property
     def name(self) -> ModelName:
@@ -146,12 +152,19 @@ class _Reader:
         gguf = _gguf(source.gguf)
         weights_config = _side_file(source, "config.json")
         config = self._json(self._manifest.config) if self._manifest.config else {}
+        projectors = tuple(self._store.blob(x.digest) for x in self._manifest.of("projector"))
+        projector = _gguf(projectors[0]) if projectors else None
+        sight, blindness = _sight(source, projectors, projector, weights_config)
         tokenizer_config = _side_file(source, "tokenizer_config.json")
         texts = {name: self._text(name) for name in ("template", "prompt", "system")}
         return InstalledModel(
             manifest=self._manifest,
             config=_object(config, "config"),
-            source=replace(source, embeds=_embeds(gguf, weights_config)),
+            source=replace(
+                source,
+                embeds=_embeds(gguf, weights_config),
+                projector=projectors[0] if sight and projectors else None,
+            ),
             gguf=gguf,
             tensors=_tensors(source),
             weights_config=weights_config,
@@ -162,6 +175,10 @@ class _Reader:
             parameters=self._parameters(),
             messages=self._messages(),
             licenses=tuple(self._content(each) for each in self._manifest.of("license")),
+            projectors=projectors,
+            projector=projector,
+            sight=sight,
+            blindness=blindness,
         )
 
     def _source(self) -> ModelSource:
@@ -208,6 +225,26 @@ def _object(value: Json, what: str) -> Mapping[str, Json]:
     if not isinstance(value, Mapping):
         raise UnreadableError(f"the {what} layer is no JSON object")
     return value
+
+
+def _sight(
+    source: ModelSource,
+    projectors: Sequence[Path],
+    projector: GGUFHeader | None,
+    weights_config: Mapping[str, Json],
+) -> tuple[Sight | None, str]:
+    """How a model sees; None with the reason where it has eyes of a kind that is not known."""
+    try:
+        if projectors:
+            if projector is None:
+                raise LoadError("the projector cannot be read")
+            return sight_of_gguf(projector.metadata), ""
+        if weights_config.get("model_type") in SEEING_TYPES:
+            preprocessor = _side_file(source, "preprocessor_config.json")
+            return sight_of_config(weights_config, preprocessor), ""
+    except LoadError as error:
+        return None, str(error)
+    return None, ""
 
 
 def _embeds(gguf: GGUFHeader | None, weights_config: Mapping[str, Json]) -> bool:

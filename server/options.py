@@ -39,6 +39,11 @@ _FLOATS = frozenset(
     ]
 )
 _BOOLEANS = frozenset({"use_mmap"})
+IDLE = frozenset(
+    ["num_batch", "num_gpu", "main_gpu", "use_mmap", "num_thread", "draft_num_predict"]
+)
+"""Options of which the type is checked, and that is all: they are llama.cpp's."""
+KNOWN = _INTEGERS | _FLOATS | _BOOLEANS | {"stop"}
 _RANDOM_SEED = 0xFFFFFFFF  # the runner keeps the low 32 bits of a seed, and this is its -1
 _INT64 = 1 << 63
 
@@ -85,6 +90,15 @@ def checked(options: Mapping[str, Json]) -> dict[str, Option]:
     """The known options that are not null; raises `ApiError` for a wrong type (OPT-032)."""
     found = ((name, _checked(name, value)) for name, value in options.items() if value is not None)
     return {name: value for name, value in found if value is not None}
+
+
+def without_effect(options: Mapping[str, Json]) -> list[str]:
+    """The names among these options that change nothing here, unknown and retired ones too."""
+    return [
+        name
+        for name, value in options.items()
+        if value is not None and (name in IDLE or name not in KNOWN)
+    ]
 
 
 def _checked(name: str, value: Json) -> Option | None:

@@ -7,6 +7,7 @@ the contract's THINK-008..010 and TOOL-013..015; tool calls themselves are read 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import Protocol
 
 from .messages import ToolCall
 from .template.walk import SPACE
@@ -163,6 +164,16 @@ class ToolRecogniser:
         return _content(held)
 
 
+class Recogniser(Protocol):
+    """What tells calls in an answer from its text."""
+
+    def feed(self, text: str) -> list[Part]:
+        """The parts that this piece of text settles."""
+
+    def close(self) -> list[Part]:
+        """What is left at the end."""
+
+
 class OutputParser:
     """The splitter and the recogniser one after the other; either may be missing.
 
@@ -170,7 +181,7 @@ class OutputParser:
     """
 
     def __init__(
-        self, splitter: ThinkingSplitter | None = None, recogniser: ToolRecogniser | None = None
+        self, splitter: ThinkingSplitter | None = None, recogniser: Recogniser | None = None
     ) -> None:
         self._splitter = splitter
         self._recogniser = recogniser

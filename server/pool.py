@@ -1,115 +1,37 @@
 """The loaded models: loaded when asked for, kept while idle for their `keep_alive`, evicted.
 
 Event loop only; loading and closing run in threads. Nothing here interrupts a request that is
-using a model: expiry, eviction, unloading and reloading wait for it (SCHED-011).
+using a model: expiry, eviction, unloading and reloading wait for it (SCHED-011). What a model
+may take is booked in the ledger before it is loaded; where there is no room, kept prompts go
+first, then idle models.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 
-from .decode import Json
 from .durations import NEVER_NS, SECOND_NS
-from .engine.embedding_ask import EmbedAsk, Embeddings
-from .engine.sequence import Ask, Event, LoadError, ModelSource
+from .engine.failures import is_out_of_memory
+from .engine.sequence import LoadError, ModelSource
+from .engine.tally import Tally
 from .errors import ApiError, busy
+from .loaded import Engine, Loaded, Loader, Tokenizer, Wanted
+from .memory import Account, Footprint, Ledger, Use, shortage
+
+__all__ = ["Engine", "Loaded", "Loader", "Pool", "Tokenizer", "Wanted"]
 
 DEFAULT_MAX_LOADED = 3
+UNBOUNDED_BYTES = 1 << 62
+
+Estimate = Callable[[ModelSource, int], Footprint]
+"""What a model with such a window will take; blocking, so called in a thread."""
 
 
-class Tokenizer(Protocol):
-    """What the routes need of an engine's tokenizer."""
-
-    @property
-    def add_bos(self) -> bool:
-        """Whether a prompt begins with `bos_id`."""
-
-    @property
-    def bos_id(self) -> int | None:
-        """The token that begins a text."""
-
-    @property
-    def token_bytes(self) -> Sequence[bytes]:
-        """What each token stands for."""
-
-    def encode(self, text: str, special: bool = True) -> list[int]:
-        """Token ids, without BOS; the text of a control token becomes that token."""
-
-
-class Engine(Protocol):
-    """What the routes need of a loaded model.
-
-    Every one has the whole of it: what its model cannot do, it refuses.
-    """
-
-    @property
-    def tokenizer(self) -> Tokenizer:
-        """The model's tokenizer."""
-
-    @property
-    def size_bytes(self) -> int:
-        """Weights and KV cache."""
-
-    def submit(self, ask: Ask) -> AbstractAsyncContextManager[AsyncIterator[Event]]:
-        """The events of one generation; leaving the block cancels it."""
-
-    async def embed(self, ask: EmbedAsk) -> Embeddings:
-        """The vectors of texts; raises `EmbedError`."""
-
-    def close(self) -> None:
-        """Stop the engine's thread and free its memory."""
-
-
-Loader = Callable[[ModelSource, int], Engine]
-"""Loads a model for a window of so many tokens; blocking, so called in a thread.
-
-Raises `LoadError`.
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """A model as a request wants it; `digest` and `details` are for ps only."""
-
-    name: str
-    digest: str
-    source: ModelSource
-    num_ctx: int
-    keep_alive_ns: int | None = None
-    details: Mapping[str, Json] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class Loaded:
-    """One model in memory, or on its way there or out."""
-
-    wanted: Wanted
-    keep_alive_ns: int
-    ready: asyncio.Task[Engine]
-    users: int = 0
-    is_leaving: bool = False
-    idle_since_ns: int | None = None
-    expiry: asyncio.TimerHandle | None = None
-    gone: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @property
-    def engine(self) -> Engine:
-        """The engine; only once loaded."""
-        return self.ready.result()
-
-    @property
-    def is_loaded(self) -> bool:
-        """Whether loading is complete and succeeded."""
-        done = self.ready.done() and not self.ready.cancelled()
-        return done and self.ready.exception() is None
-
-    def expires_ns(self, now_ns: int) -> int:
-        """When it is unloaded if nobody asks for it, in nanoseconds since the epoch (PS-011)."""
-        since_ns = now_ns if self.idle_since_ns is None else self.idle_since_ns
-        return since_ns + self.keep_alive_ns
+def _unknown(source: ModelSource, num_ctx: int) -> Footprint:
+    """Nothing is known before the model is loaded."""
+    return Footprint()
 
 
 class Pool:
@@ -123,8 +45,12 @@ class Pool:
         max_queue: int = 512,
         max_loaded: int = 0,
         load_timeout_ns: int = NEVER_NS,
+        memory_bytes: int = UNBOUNDED_BYTES,
+        estimate: Estimate = _unknown,
     ) -> None:
+        self.ledger = Ledger(memory_bytes)
         self._load = load
+        self._estimate = estimate
         self._keep_alive_ns = keep_alive_ns
         self._max_queue = max_queue
         self._max_loaded = max_loaded or DEFAULT_MAX_LOADED
@@ -133,6 +59,22 @@ class Pool:
         self._one_at_a_time = asyncio.Lock()
         self._waiting = 0
         self._closings: set[asyncio.Task[None]] = set()
+        self._past: dict[str, Tally] = {}  # of models unloaded since
+
+    @property
+    def num_waiting(self) -> int:
+        """Requests that wait for a model to be loaded."""
+        return self._waiting
+
+    @property
+    def tallies(self) -> dict[str, Tally]:
+        """What each model ever did, by name."""
+        found = {name: Tally() for name in (*self._past, *(m.wanted.name for m in self.loaded))}
+        for name, past in self._past.items():
+            found[name].add(past)
+        for model in self.loaded:
+            found[model.wanted.name].add(model.engine.tally)
+        return found
 
     @property
     def loaded(self) -> list[Loaded]:
@@ -173,7 +115,7 @@ class Pool:
     async def _claimed(self, wanted: Wanted) -> Loaded:
         """The model, loaded, with this request counted among its users."""
         model = self._models.get(wanted.name)
-        if model is not None and self._fits(model, wanted):
+        if model is not None and model.serves(wanted) and model.account.widen(wanted.num_ctx):
             self._claim(model)
             return model
         if self._waiting > self._max_queue:  # the one being loaded is not in the queue
@@ -187,8 +129,10 @@ class Pool:
     async def _claimed_in_turn(self, wanted: Wanted) -> Loaded:
         while True:
             model = self._models.get(wanted.name) or self._begin(wanted)
-            if model.is_loaded and not self._fits(model, wanted):
+            if model.is_loaded and not model.serves(wanted):
                 self._leave(model)
+            elif model.is_loaded and not model.account.widen(wanted.num_ctx):
+                await self._widen(model, wanted.num_ctx)
             if model.is_leaving:
                 await model.gone.wait()
                 continue
@@ -197,13 +141,26 @@ class Pool:
                 await asyncio.shield(model.ready)
             except LoadError as error:
                 self._release(model)
-                raise ApiError(500, f"cannot load {wanted.name}: {error}") from error
+                why = "out of memory" if is_out_of_memory(error) else error
+                raise ApiError(500, f"cannot load {wanted.name}: {why}") from error
             except BaseException:
                 self._release(model)
                 raise
-            if model.wanted.source == wanted.source:
+            if model.serves(wanted) and model.account.widen(wanted.num_ctx):
                 return model
             self._release(model)
+
+    async def _widen(self, model: Loaded, num_ctx: int) -> None:
+        """Find room for a larger window, else let the model go: it is loaded anew with it.
+
+        Raises `ApiError` where there could never be room.
+        """
+        needed_bytes = model.account.smallest(num_ctx)
+        if needed_bytes > self.ledger.budget_bytes:
+            raise ApiError(500, shortage(needed_bytes, self.ledger.budget_bytes))
+        await self._give_back(needed_bytes)
+        if not model.account.widen(num_ctx):
+            self._leave(model)
 
     def _claim(self, model: Loaded) -> None:
         self._stop_clock(model)
@@ -214,18 +171,12 @@ class Pool:
         if model.users == 0 and model.is_loaded:
             self._start_clock(model)
 
-    @staticmethod
-    def _fits(model: Loaded, wanted: Wanted) -> bool:
-        """Whether a model in memory serves the request: loaded, staying, of the same weights."""
-        same = model.wanted.source == wanted.source
-        return model.is_loaded and not model.is_leaving and same
-
     def _begin(self, wanted: Wanted) -> Loaded:
         keep_alive_ns = self._keep_alive_ns
         if wanted.keep_alive_ns is not None:
             keep_alive_ns = wanted.keep_alive_ns
         task = asyncio.create_task(self._load_in_turn(wanted), name=f"load {wanted.name}")
-        model = Loaded(wanted, keep_alive_ns, task)
+        model = Loaded(wanted, keep_alive_ns, task, self.ledger.open())
         self._models[wanted.name] = model
         task.add_done_callback(lambda _: self._loaded_for_nobody(model))
         return model
@@ -236,37 +187,70 @@ class Pool:
             self._start_clock(model)
 
     async def _load_in_turn(self, wanted: Wanted) -> Engine:
-        """Load one model after those asked for earlier, evicting others where there is no room."""
+        """Load one model after those asked for earlier, once there is room for it."""
         try:
             async with self._one_at_a_time:
-                if self._models[wanted.name].users == 0:
+                model = self._models[wanted.name]
+                if model.users == 0:
                     raise LoadError("nobody waits for it any more")
-                while len(self._models_in_memory()) >= self._max_loaded:
-                    victim = self._victim()
-                    self._leave(victim)
-                    await victim.gone.wait()
-                return await self._load_in_thread(wanted)
+                num_ctx, account = wanted.num_ctx, model.account
+                expected = await asyncio.to_thread(self._estimate, wanted.source, num_ctx)
+                await self._make_room(expected.smallest(num_ctx))
+                account.settle(expected, num_ctx)
+                engine = await self._load_in_thread(wanted, account)
+                found = replace(engine.footprint, activations=expected.activations)
+                account.settle(found, num_ctx)
+                engine.join(account)
+                return engine
         except BaseException:
             del self._models[wanted.name]
             raise
 
-    async def _load_in_thread(self, wanted: Wanted) -> Engine:
+    async def _load_in_thread(self, wanted: Wanted, account: Account) -> Engine:
         loading = asyncio.create_task(asyncio.to_thread(self._load, wanted.source, wanted.num_ctx))
         try:
             return await asyncio.wait_for(asyncio.shield(loading), self._timeout_s)
         except (TimeoutError, asyncio.CancelledError) as error:
-            loading.add_done_callback(_discard)
+            self._in_background(_discard(loading, account))
             if isinstance(error, asyncio.CancelledError):
                 raise
-            raise LoadError(f"timed out after {self._timeout_s:g} s") from error
+            why = f"no progress in {self._timeout_s:g} s"  # ERR-038, as clients know it
+            message = f"timed out waiting for llama-server to start - {why}"
+            raise ApiError(500, message) from error
+        except BaseException:
+            account.close()
+            raise
 
-    def _models_in_memory(self) -> list[Loaded]:
-        return [model for model in self._models.values() if model.is_loaded]
+    async def _make_room(self, needed_bytes: int) -> None:
+        """Wait until a model that takes so much may be loaded beside those that stay.
 
-    def _victim(self) -> Loaded:
-        """The idle model with the shortest `keep_alive`, else the shortest of all (SCHED-010)."""
-        candidates = self._models_in_memory()
-        return min(candidates, key=lambda m: (not m.is_leaving, m.users > 0, m.keep_alive_ns))
+        Raises `ApiError` where it can never be (500, in the original's words).
+        """
+        if needed_bytes > self.ledger.budget_bytes:
+            raise ApiError(500, shortage(needed_bytes, self.ledger.budget_bytes))
+        may_give_back = True
+        while True:
+            others = self.loaded
+            lacking_bytes = self.ledger.lacking(needed_bytes, beside_others=bool(others))
+            if len(others) < self._max_loaded and not lacking_bytes:
+                return
+            if len(others) < self._max_loaded and may_give_back:
+                await self._give_back(lacking_bytes)
+                may_give_back = False
+            elif others:
+                victim = min(others, key=Loaded.eviction_order)
+                self._leave(victim)
+                await victim.gone.wait()
+            else:
+                raise ApiError(500, shortage(needed_bytes, self.ledger.free_bytes))
+
+    async def _give_back(self, num_bytes: int) -> None:
+        """Have kept prompts dropped until so much more is free, the idlest model's first."""
+        for model in sorted(self.loaded, key=lambda m: (m.users > 0, m.idle_since_ns or 0)):
+            before = model.account.booked(Use.PROMPT_CACHE)
+            if before and num_bytes > 0:
+                await model.engine.give_back(num_bytes)
+                num_bytes -= before - model.account.booked(Use.PROMPT_CACHE)
 
     def _leave(self, model: Loaded) -> None:
         """No new request gets the model; it is closed when the last one is done with it."""
@@ -294,21 +278,29 @@ class Pool:
 
     def _close_soon(self, model: Loaded) -> None:
         self._stop_clock(model)
-        closing = asyncio.create_task(self._close_engine(model))
-        self._closings.add(closing)
-        closing.add_done_callback(self._closings.discard)
+        self._in_background(self._close_engine(model))
+
+    def _in_background(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._closings.add(task)
+        task.add_done_callback(self._closings.discard)
 
     async def _close_engine(self, model: Loaded) -> None:
         try:
             if model.is_loaded:
                 await asyncio.to_thread(model.engine.close)
+                self._past.setdefault(model.wanted.name, Tally()).add(model.engine.tally)
         finally:
+            model.account.close()
             if self._models.get(model.wanted.name) is model:
                 del self._models[model.wanted.name]
             model.gone.set()
 
 
-def _discard(loading: asyncio.Task[Engine]) -> None:
-    """Close an engine that came too late."""
-    with suppress(LoadError, asyncio.CancelledError):
-        loading.result().close()
+async def _discard(loading: asyncio.Task[Engine], account: Account) -> None:
+    """Close an engine that comes too late, and give back what it took."""
+    try:
+        with suppress(LoadError):
+            await asyncio.to_thread((await loading).close)
+    finally:
+        account.close()

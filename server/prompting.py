@@ -8,12 +8,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from . import harmony
 from .capabilities import capabilities, prefers_chat_template
+from .decode import Json
 from .errors import ApiError
 from .installed import InstalledModel
 from .messages import Message, Think
 from .template import DEFAULT, Template
 from .template.jinja import JinjaTemplate
+from .tool_formats import ToolFormat, format_of
 from .tools import Tool
 
 
@@ -22,6 +25,21 @@ class Prompting:
     """A model's template, ready to render."""
 
     template: Template | JinjaTemplate
+    tool_parser: str | None = None
+    """The way of writing calls that the tokenizer's config declares."""
+    added_tokens: tuple[str, ...] = ()
+
+    @property
+    def is_harmony(self) -> bool:
+        """Whether the model speaks in the channels of gpt-oss."""
+        return harmony.is_taught_by(self.template.text)
+
+    @property
+    def tool_format(self) -> ToolFormat | None:
+        """How the model writes calls; None where Ollama's way of finding them has to do."""
+        if isinstance(self.template, Template):
+            return None
+        return format_of(self.template.text, self.tool_parser, self.added_tokens)
 
     @property
     def thinking_tags(self) -> tuple[str, str] | None:
@@ -35,6 +53,9 @@ class Prompting:
 
     def render(self, messages: Sequence[Message], tools: Sequence[Tool], think: Think) -> str:
         """The prompt for a conversation."""
+        if self.is_harmony:
+            messages, tools = harmony.respelled(messages, tools)
+            think = "high" if think == "max" else think  # THINK-011
         return self.template.render(messages, tools, think)
 
     def render_insert(self, prompt: str, suffix: str, think: Think) -> str:
@@ -49,7 +70,15 @@ def prompting_of(model: InstalledModel) -> Prompting:
     own = _go(model.go_template) if model.go_template else None
     chat = model.chat_template
     if chat and prefers_chat_template(own, chat, model.capabilities):
-        return _jinja(chat, _token(model, "bos"), _token(model, "eos"))
+        config = model.tokenizer_config
+        declared = config.get("tool_parser_type")
+        return _jinja(
+            chat,
+            _token(model, "bos"),
+            _token(model, "eos"),
+            declared if isinstance(declared, str) else None,
+            _added_tokens(config.get("added_tokens_decoder")),
+        )
     return Prompting(own or _go(DEFAULT))
 
 
@@ -76,8 +105,17 @@ def _go(text: str) -> Template:
 
 
 @lru_cache(maxsize=64)
-def _jinja(text: str, bos: str, eos: str) -> Prompting:
-    return Prompting(JinjaTemplate.parse(text, bos, eos))
+def _jinja(
+    text: str, bos: str, eos: str, tool_parser: str | None, added_tokens: tuple[str, ...]
+) -> Prompting:
+    return Prompting(JinjaTemplate.parse(text, bos, eos), tool_parser, added_tokens)
+
+
+def _added_tokens(listed: Json) -> tuple[str, ...]:
+    """The texts of the tokens that a tokenizer's config lists beside its vocabulary."""
+    tokens = listed.values() if isinstance(listed, Mapping) else ()
+    texts = (token.get("content") for token in tokens if isinstance(token, Mapping))
+    return tuple(text for text in texts if isinstance(text, str))
 
 
 def _token(model: InstalledModel, role: str) -> str:

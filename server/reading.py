@@ -7,24 +7,49 @@ import secrets
 import string
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Protocol
 
+from . import harmony
 from .engine.sequence import Piece, Thought
 from .messages import Think, Tool, ToolCall
-from .parser import Content, OutputParser, ThinkingSplitter, ToolRecogniser
+from .parser import Content, OutputParser, Recogniser, ThinkingSplitter, ToolRecogniser
 from .parser import Part as Token
 from .prompting import Prompting
+from .tool_formats_stream import FormatRecogniser
+from .tool_formats_values import CallParser
 from .wire import Part
 
 _ID_LETTERS = string.ascii_lowercase + string.digits
 
 
+class Parser(Protocol):
+    """What tells the parts of an answer apart."""
+
+    def feed(self, text: str) -> list[Token]:
+        """The parts that this piece of text settles."""
+
+    def close(self) -> list[Token]:
+        """The parts that the end of the text settles."""
+
+
 class Reading:
     """Reads one answer piece by piece."""
 
-    def __init__(self, parser: OutputParser, thought: Thought | None = None) -> None:
+    def __init__(
+        self,
+        parser: Parser,
+        *,
+        thought: Thought | None = None,
+        calls: str | None = None,
+        shown: tuple[str, ...] = (),
+    ) -> None:
         self._parser = parser
         self.thought = thought
         """Where a thought may come before the answer, None where it is told apart by nothing."""
+        self.calls = calls
+        """The tag with which calls may come instead of an answer, None where there is none."""
+        self.shown = shown
+        """The control tokens that have to be seen."""
 
     @classmethod
     def plain(cls) -> "Reading":
@@ -35,16 +60,32 @@ class Reading:
     def of(
         cls, prompting: Prompting, prompt: str, think: Think, tools: Sequence[Tool] = ()
     ) -> "Reading":
-        """The reading that fits a model's template and what the request wants told apart."""
-        splitter = recogniser = thought = None
+        """The reading that fits a model's template and what the request wants told apart.
+
+        With tools the first one may import mlx-lm, which takes seconds.
+        """
+        if prompting.is_harmony:
+            return cls._of_channels(prompt, tools)
+        splitter = thought = None
+        shown: tuple[str, ...] = ()
         if think and prompting.thinking_tags:
-            opening, closing = prompting.thinking_tags
+            opening, closing = shown = prompting.thinking_tags
             inside = prompt.rstrip().endswith(opening.strip())
             splitter = ThinkingSplitter(opening, closing, inside=inside)
             thought = Thought(opening, closing, inside)
-        if tools:
-            recogniser = ToolRecogniser([tool.name for tool in tools], prompting.tool_tag)
-        return cls(OutputParser(splitter, recogniser), thought)
+        if not tools:
+            return cls(OutputParser(splitter), thought=thought, shown=shown)
+        recogniser, calls, tags = _recogniser(prompting, tools)
+        parser = OutputParser(splitter, recogniser)
+        return cls(parser, thought=thought, calls=calls, shown=shown + tags)
+
+    @classmethod
+    def _of_channels(cls, prompt: str, tools: Sequence[Tool]) -> "Reading":
+        """The reading of gpt-oss, which thinks whatever was asked for (THINK-007)."""
+        parser = harmony.HarmonyParser(prompt, tools)
+        thought = Thought(harmony.OPENING, harmony.CLOSING, inside=False)
+        begun = parser.has_begun
+        return cls(parser, thought=None if begun else thought, shown=harmony.SHOWN)
 
     def feed(self, piece: Piece) -> list[Part]:
         """What the piece adds; its log probabilities are never lost (LOGP-008)."""
@@ -73,6 +114,22 @@ def grouped(tokens: Sequence[Token]) -> list[Part]:
             after_text = bool(parts) and not parts[-1].tool_calls and not parts[-1].content
             _append(parts, part, joins=after_text)
     return parts
+
+
+def _recogniser(
+    prompting: Prompting, tools: Sequence[Tool]
+) -> tuple[Recogniser, str | None, tuple[str, ...]]:
+    """What finds calls, the tag that begins them unless it is JSON, and the tokens to be seen."""
+    form = prompting.tool_format
+    if form is not None:
+        return FormatRecogniser(form, CallParser(form, tools)), form.opening, form.shown
+    tag = prompting.tool_tag
+    recogniser = ToolRecogniser([tool.name for tool in tools], tag)
+    if tag in ("{", "["):
+        return recogniser, None, ()
+    # some templates write `[TOOL_CALLS][`, of which only the first part is a token
+    token = tag[: 1 + tag.find("]" if tag[0] == "[" else ">")] if tag[0] in "[<" else ""
+    return recogniser, tag, (token or tag,)
 
 
 def _append(parts: list[Part], part: Part, *, joins: bool) -> None:

@@ -73,7 +73,12 @@ def _loader(settings: Settings) -> Loader:
     """Loads models into engines with as many slots and threads as this server has."""
 
     def load(source: ModelSource, num_ctx: int) -> AnyEngine:
-        chosen = EngineSettings(settings.num_parallel, settings.blas_threads, num_ctx)
+        chosen = EngineSettings(
+            num_parallel=settings.num_parallel,
+            threads=settings.blas_threads,
+            num_ctx=num_ctx,
+            kv_type=settings.kv_cache_type,
+        )
         kind = EmbeddingEngine if source.embeds else Engine
         return kind.load(source, chosen)
 

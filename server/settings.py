@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from .decode import DecodeError
 from .durations import NEVER_NS, SECOND_NS, parse_duration
@@ -18,6 +19,8 @@ DEFAULT_NUM_PARALLEL = 4
 """Slots of a model. The original's is 1, since each of its slots reserves a window of memory; here
 a slot takes what its sequence has, and sequences that run together cost little more than one."""
 _PORTS = {"http": 80, "https": 443}
+_KV_CACHE_TYPES = ("f16", "q8_0", "q4_0")
+Default = TypeVar("Default", int, str)
 _TRUE = frozenset(["1", "t", "T", "TRUE", "true", "True"])
 _FALSE = frozenset(["0", "f", "F", "FALSE", "false", "False"])
 
@@ -39,7 +42,11 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The server's settings; `warnings` are sentences about values that were not understood."""
+    """The server's settings; `warnings` are sentences about values that were not understood.
+
+    All models together take at most `memory_limit_bytes` (`PARALLAMA_MEMORY_LIMIT`; 0: what suits
+    the machine) less `kept_free_bytes` (`OLLAMA_GPU_OVERHEAD`).
+    """
 
     address: Address = field(default_factory=Address)
     models: Path = field(default_factory=lambda: Path.home() / ".ollama" / "models")
@@ -53,6 +60,9 @@ class Settings:
     debug: bool = False
     keeps_unused_blobs: bool = False
     blas_threads: int = 1
+    kv_cache_type: str = "f16"
+    memory_limit_bytes: int = 0
+    kept_free_bytes: int = 0
     warnings: tuple[str, ...] = ()
 
     @classmethod
@@ -74,6 +84,9 @@ class Settings:
             debug=reader.debug("OLLAMA_DEBUG"),
             keeps_unused_blobs=reader.flag("OLLAMA_NOPRUNE"),
             blas_threads=max(1, reader.count("OPENBLAS_NUM_THREADS", 1)),
+            kv_cache_type=reader.word("OLLAMA_KV_CACHE_TYPE", _KV_CACHE_TYPES),
+            memory_limit_bytes=reader.count("PARALLAMA_MEMORY_LIMIT", 0),
+            kept_free_bytes=reader.count("OLLAMA_GPU_OVERHEAD", 0),
             warnings=tuple(reader.warnings),
         )
 
@@ -113,6 +126,11 @@ class _Reader:
         text = self.text(name)
         return bool(text) and text not in _FALSE
 
+    def word(self, name: str, words: tuple[str, ...]) -> str:
+        """One of these words, in any case; the first of them where it is not set."""
+        text = self.text(name).lower() or words[0]
+        return text if text in words else self._fall_back(name, text, words[0])
+
     def debug(self, name: str) -> bool:
         """Whether to log more: true, or a level of at least 1 (ENV-12)."""
         text = self.text(name)
@@ -138,7 +156,7 @@ class _Reader:
         number = self._fall_back(name, text, default_port)
         return Address(host, number, scheme)
 
-    def _fall_back(self, name: str, text: str, default: int) -> int:
+    def _fall_back(self, name: str, text: str, default: Default) -> Default:
         self.warnings.append(f"{name}={text!r} is not understood; using {default}")
         return default
 

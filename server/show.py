@@ -13,6 +13,7 @@ from .gguf import GGUFHeader
 from .gguf import Value as GGUFValue
 from .installed import InstalledModel
 from .names import quote
+from .packed import parameter_count
 from .requests import boolean
 from .wire import Record
 
@@ -67,6 +68,7 @@ def describe(
         "details": model.details(),
         "messages": messages,
         "model_info": _model_info(model, request.verbose),
+        "projector_info": _projector_info(model, request.verbose),
         "tensors": _tensors(model, request.verbose),
         "capabilities": list(capabilities),
         "modified_at": modified_at,
@@ -100,6 +102,7 @@ def _commands(
 ) -> Iterator[str]:
     """The instructions in the order of MODELFILE-30."""
     yield f"FROM {weights if weights is not None else model.name.short}"
+    yield from (f"FROM {path}" for path in model.projectors)
     yield f"TEMPLATE {_quoted(template)}"
     if system:
         yield f"SYSTEM {_quoted(system)}"
@@ -161,6 +164,15 @@ def _gguf_info(header: GGUFHeader, verbose: bool) -> Record:
     return dict(sorted(info.items()))
 
 
+def _projector_info(model: InstalledModel, verbose: bool) -> Record:
+    """All metadata of the projector (SHOW-17)."""
+    header = model.projector
+    if header is None:
+        return {}
+    info = {key: _json_value(each, verbose) for key, each in header.metadata.items()}
+    return dict(sorted((info | {"general.parameter_count": header.parameter_count}).items()))
+
+
 def _json_value(value: GGUFValue, verbose: bool) -> Json:
     if isinstance(value, tuple):
         return [_json_value(each, verbose) for each in value] if verbose or not value else None
@@ -199,7 +211,7 @@ def _safetensors_info(model: InstalledModel) -> Record:
     }
     info: Record = {"general.architecture": arch}
     info |= {f"{arch}.{ours}": config[theirs] for ours, theirs in keys.items() if theirs in config}
-    info["general.parameter_count"] = sum(math.prod(each.shape) for each in model.tensors)
+    info["general.parameter_count"] = parameter_count(model.tensors, config)
     return info
 
 

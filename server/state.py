@@ -7,6 +7,8 @@ from aiohttp import web
 
 from .access import Hosts, Origins
 from .installed import Catalog
+from .metrics import Metrics
+from .notices import Notices
 from .pool import Pool
 from .settings import Settings
 
@@ -18,10 +20,12 @@ class State:
     settings: Settings
     catalog: Catalog
     pool: Pool
+    metrics: Metrics
     origins: Origins
     hosts: Hosts | None
     store_lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while layers are added for a manifest, and while unused ones are removed."""
+    notices: Notices = field(default_factory=Notices)
 
 
 STATE = web.AppKey("state", State)

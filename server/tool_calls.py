@@ -84,7 +84,7 @@ class CallReader:
         self.is_plain = sign == self._closing and not depth and not self._calls
 
     def _object_ended(self) -> Iterator[ToolCall]:
-        value = _object(self._text[self._object_at : self._place])
+        value = json_object(self._text[self._object_at : self._place])
         if value is None:
             return
         before = self._text[self._begun : self._object_at]
@@ -132,7 +132,7 @@ def _named(value: Json, depth: int = 0) -> Iterator[tuple[str, Mapping[str, Json
 def _arguments(value: Json) -> Mapping[str, Json] | None:
     """An object, also one that was written as a string; None for anything else."""
     if isinstance(value, str):
-        return _object(value)
+        return json_object(value)
     return value if isinstance(value, Mapping) else None
 
 
@@ -142,7 +142,8 @@ def _first_name(text: str, names: Sequence[str]) -> str | None:
     return min(places)[2] if places else None
 
 
-def _object(text: str) -> Mapping[str, Json] | None:
+def json_object(text: str) -> Mapping[str, Json] | None:
+    """The JSON object that a text is; None where it is none, or too deep to print again."""
     try:
         value: Json = json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError):

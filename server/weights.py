@@ -4,7 +4,6 @@ Blocking. A file that is refused here is removed from the store, unless a model 
 """
 
 import json
-import math
 import struct
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import suppress
@@ -15,8 +14,10 @@ from typing import TypeVar
 from .decode import Json
 from .engine.embedding_shape import ENCODERS
 from .engine.sequence import LoadError
+from .engine.sight import SEEING_TYPES
 from .errors import ApiError, not_supported
 from .gguf import FILE_TYPES, MAGIC, GGUFHeader, read_gguf_header
+from .packed import parameter_count, quantization_name
 from .safetensors import StoredTensor, read_safetensors_header
 from .store import LAYER_TYPE, BadDigestError, Layer, Store, checked_digest
 from .wire import Record
@@ -133,15 +134,17 @@ def _safetensors(store: Store, files: Mapping[str, str]) -> Generator[Record, No
     family = described.get("model_type")
     if not isinstance(family, str) or not family:
         raise ApiError(400, "unknown architecture: config.json has no model_type")
-    types = {tensor.dtype for tensor in tensors} - {"I64"}  # BERT's position numbers
-    quantization = types.pop() if len(types) == 1 else "unknown"
+    quantization = quantization_name(tensors, described)
     config: dict[str, Json] = {
         "model_format": "safetensors",
         "model_family": family,
         "model_families": [family],
-        "model_type": human(sum(math.prod(tensor.shape) for tensor in tensors)),
+        "model_type": human(parameter_count(tensors, described)),
         "file_type": quantization,
-        "capabilities": ["embedding" if family in ENCODERS else "completion"],
+        "capabilities": [
+            "embedding" if family in ENCODERS else "completion",
+            *(["vision"] if family in SEEING_TYPES else ()),
+        ],
     }
     return Weights(tuple(layers), config, quantization)
 

@@ -80,10 +80,10 @@ class GenerateShape:
         head = _head(self.model, at_ns)
         return head | {"response": "", "done": True, "done_reason": done_reason}
 
-    def rendered(self, at_ns: int, prompt: str) -> Record:
+    def rendered(self, at_ns: int, prompt: str, num_images: int = 0) -> Record:
         """The answer to `_debug_render_only` (DBG-001)."""
         head = _head(self.model, at_ns) | {"response": "", "done": False}
-        return head | {"_debug_info": {"rendered_template": prompt}}
+        return head | {"_debug_info": _rendered(prompt, num_images)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +109,19 @@ class ChatShape:
         head = _head(self.model, at_ns) | {"message": message}
         return head | {"done": True, "done_reason": done_reason}
 
-    def rendered(self, at_ns: int, prompt: str) -> Record:
+    def rendered(self, at_ns: int, prompt: str, num_images: int = 0) -> Record:
         """The answer to `_debug_render_only` (DBG-002)."""
         head = _head(self.model, at_ns) | {"message": {"role": "", "content": ""}, "done": False}
-        return head | {"_debug_info": {"rendered_template": prompt}}
+        return head | {"_debug_info": _rendered(prompt, num_images)}
 
 
 Shape = GenerateShape | ChatShape
+
+
+def _rendered(prompt: str, num_images: int) -> Record:
+    """A prompt that is shown rather than answered."""
+    count: Record = {"image_count": num_images} if num_images else {}
+    return {"rendered_template": prompt} | count
 
 
 def embedded(model: str, found: Embeddings, total_ns: int, load_ns: int) -> Record:

@@ -43,7 +43,8 @@ class _Run:
     """One model with a batch of equal prompts, asked for a step at a time."""
 
     def __init__(self, loaded: Any, num_rows: int) -> None:  # noqa: ANN401
-        from ..engine.runner import Draw, Runner
+        from ..engine.drawing import Draw
+        from ..engine.runner import Runner
         from ..engine.sampling import Sampler
         from ..engine.scheduler import Budget, Limits, Scheduler, Sequence
 
@@ -60,7 +61,8 @@ class _Run:
 
     def step_ms(self) -> float:
         started_s = time.perf_counter()
-        plan = self._scheduler.plan()
-        drawn = self._runner.run(plan, self._draws)
-        self._scheduler.commit(plan, [one.token_id for one in drawn])
+        step = self._runner.launch(self._scheduler.plan(), self._draws)
+        assert step is not None
+        drawn = self._runner.collect(step)
+        self._scheduler.commit({slot: one.token_id for slot, one in drawn.items()})
         return 1e3 * (time.perf_counter() - started_s)

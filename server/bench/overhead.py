@@ -1,54 +1,92 @@
-"""What a step costs without the model: planning, sampling, text and events."""
+"""What a step costs without the model: planning, drawing, text and events.
+
+The logits are new in every step, as a model's are, so that none of them wait in a cache. Reading
+them once, which is the device's part (the largest ones and the peaks), is measured apart. All
+times are a CPU's, which others on the machine disturb less than a clock's.
+"""
 
 from __future__ import annotations
 
-import statistics
 import time
 from dataclasses import dataclass
 from typing import Final
 
+import mlx.core as mx
 import numpy as np
 
+from ..engine.drawing import Draw
+from ..engine.offer import offered
 from ..engine.sampling import Sampler
 from ..engine.scheduler import Budget, Limits, Scheduler, Sequence
 from ..engine.sequence import Sampling
 from ..engine.text import TextStream, TokenText
 
-ROWS: Final = (1, 16, 64, 128, 256)
-STEPS: Final = 40
+ROWS: Final = (1, 4, 16, 64, 128, 256)
+STEPS: Final = 24
 NUM_TOKENS: Final = 49152
+SPREAD: Final = 3.0  # standard deviation of the logits
 
 
 @dataclass(frozen=True, slots=True)
 class Overhead:
-    """Microseconds a step at so many rows, medians: greedy ones, and ones with top_k."""
+    """Least microseconds a step at so many rows: on the host, and reading the logits."""
 
     num_rows: int
-    greedy_us: float
-    sampled_us: float
+    host_us: float
+    device_us: float
 
 
-def overheads() -> list[Overhead]:
-    """One line for each number of rows."""
-    return [Overhead(rows, _step_us(rows, False), _step_us(rows, True)) for rows in ROWS]
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """Requests of one kind; `num_top` log probabilities, if any."""
+
+    name: str
+    sampling: Sampling
+    num_top: int | None = None
 
 
-def _step_us(num_rows: int, sampled: bool) -> float:
-    budget = Budget(beside_decode=64, alone=256)
-    scheduler = Scheduler(num_rows, budget, frozenset({0}))
+KINDS: Final = (
+    Kind("greedy", Sampling(temperature=0)),
+    Kind("temperature 0.8, top_k 40, top_p 0.9", Sampling(seed=1)),
+    Kind("the same, repeat_penalty 1.1", Sampling(seed=1, repeat_penalty=1.1)),
+    Kind("top_k 0, top_p 0.9", Sampling(seed=1, top_k=0)),
+    Kind("greedy, 5 log probabilities", Sampling(temperature=0), 5),
+)
+
+
+def overheads(kind: Kind) -> list[Overhead]:
+    """One for each number of rows."""
+    return [_overhead(rows, kind) for rows in ROWS]
+
+
+def _overhead(num_rows: int, kind: Kind) -> Overhead:
+    scheduler = Scheduler(num_rows, Budget(beside_decode=64, alone=256), frozenset({0}))
     limits = Limits(max_output=STEPS + 1, window=4096, keep=0, shift=False)
     for number in range(num_rows):
         scheduler.submit(Sequence(number, [1 + number], limits))
     token_text = TokenText([b" word"] * NUM_TOKENS)
     streams = [TextStream(token_text, ("\n\n",)) for _ in range(num_rows)]
-    samplers = [Sampler(Sampling(seed=number), ()) for number in range(num_rows)]
-    logits = np.random.default_rng(0).standard_normal(NUM_TOKENS, dtype=np.float32)
-    times_s = []
-    for _ in range(STEPS):
-        started_s = time.perf_counter()
+    draws = [Draw(Sampler(kind.sampling, range(64)), kind.num_top) for _ in range(num_rows)]
+    shape = (num_rows, NUM_TOKENS)
+    random = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
+    some = mx.array(random) * SPREAD
+    host_s, device_s = [], []
+    for number in range(STEPS):
+        logits = some * (1 + number / STEPS)
+        mx.eval(logits)
+        started_s = time.thread_time()
         plan = scheduler.plan()
-        drawn = [samplers[one.slot].draw(logits) if sampled else 1 for one in plan.decode]
-        for token in scheduler.commit(plan, drawn):
-            streams[token.sequence_id].feed(token.token_id, None)
-        times_s.append(time.perf_counter() - started_s)
-    return 1e6 * statistics.median(times_s)
+        host_s.append(time.thread_time() - started_s)
+        started_s = time.process_time()  # MLX's thread included
+        by_row = [draws[one.slot] for one in plan.decode]
+        offer = offered(logits, by_row, on_gpu=False)
+        mx.eval(offer.arrays)
+        device_s.append(time.process_time() - started_s)
+        started_s = time.thread_time()
+        slots = (one.slot for one in plan.decode)
+        drawn = dict(zip(slots, offer.draw(by_row), strict=True))
+        tokens = scheduler.commit({slot: one.token_id for slot, one in drawn.items()})
+        for token in tokens:
+            streams[token.sequence_id].feed(token.token_id, drawn[token.slot].scores)
+        host_s[-1] += time.thread_time() - started_s
+    return Overhead(num_rows, 1e6 * min(host_s), 1e6 * min(device_s))

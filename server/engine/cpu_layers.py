@@ -17,6 +17,7 @@ from mlx.nn.layers.embedding import Embedding
 from mlx.nn.layers.linear import Linear
 
 from . import host_math
+from .attention import Banded, band_by_band
 from .rotary import Rotation, rotation
 from .tiles import TiledEmbedding, TiledLinear
 
@@ -33,6 +34,7 @@ class Attention(Module):
         self._num_heads = int(plain.n_heads)
         self._num_kv_heads = int(plain.n_kv_heads)
         self._scale = float(plain.scale)
+        self._norms = (plain.q_norm, plain.k_norm) if "q_norm" in plain else None
 
     def __call__(
         self,
@@ -45,7 +47,8 @@ class Attention(Module):
         num_turned = self._num_heads + self._num_kv_heads
         num_all = num_turned + self._num_kv_heads
         heads = self.qkv_proj(x).reshape(batch, length, num_all, -1)
-        turned = self._turned(heads[:, :, :num_turned], 0 if cache is None else cache.offset)
+        unturned = self._normed(heads[:, :, :num_turned])
+        turned = self._turned(unturned, 0 if cache is None else cache.offset)
         queries = turned[:, :, : self._num_heads].swapaxes(1, 2)
         keys = turned[:, :, self._num_heads :].swapaxes(1, 2)
         values = heads[:, :, num_turned:].swapaxes(1, 2)
@@ -53,6 +56,18 @@ class Attention(Module):
             keys, values = cache.update_and_fetch(keys, values)
         out: mx.array = self.o_proj(self._attend(queries, keys, values, mask))
         return out
+
+    def _normed(self, heads: mx.array) -> mx.array:
+        """The heads of q and k `(B, L, heads, head_dim)`, each normed or all of q's and k's."""
+        if self._norms is None:
+            return heads
+        normed = []
+        parts = mx.split(heads, [self._num_heads], axis=2)
+        for norm, part in zip(self._norms, parts, strict=True):
+            alone = norm.weight.shape[0] == part.shape[-1]
+            flat = part if alone else part.reshape(*part.shape[:2], -1)
+            normed.append(norm(flat).reshape(part.shape))
+        return mx.concatenate(normed, axis=2)
 
     def _turned(self, heads: mx.array, offset: int | mx.array) -> mx.array:
         if self._turn is not None:
@@ -63,11 +78,13 @@ class Attention(Module):
     def _attend(
         self,
         queries: mx.array,
-        keys: mx.array,
-        values: mx.array,
+        keys: Any,  # noqa: ANN401 (an array, or one for each band)
+        values: Any,  # noqa: ANN401
         mask: Any,  # noqa: ANN401
     ) -> mx.array:
         """What the queries `(B, heads, L, head_dim)` find, `(B, L, hidden)`."""
+        if isinstance(keys, Banded):
+            return band_by_band(self._attend, queries, keys, values, mask)
         batch, _, length, head_dim = queries.shape
         causal = isinstance(mask, str)
         if length > 1 and not causal and mask is not None:
@@ -84,8 +101,8 @@ class Attention(Module):
             if mask is not None:
                 scores = mx.where(mask, scores, -mx.inf)
             weights = mx.softmax(scores, axis=-1)
-        seen = (weights @ values).reshape(batch, -1, length, head_dim)
-        return seen.swapaxes(1, 2).reshape(batch, length, -1)
+        found: mx.array = (weights @ values).reshape(batch, -1, length, head_dim)
+        return found.swapaxes(1, 2).reshape(batch, length, -1)
 
 
 class MLP(Module):
@@ -131,13 +148,24 @@ def evaluated(module: Module) -> Module:
 
 def lay_out(model: Any, tiled: bool) -> None:  # noqa: ANN401
     """Put these layers in the places of a llama's own; tiled where small products are fast."""
-    first = model.layers[0].self_attn
-    turn = rotation(first.rope, first.head_dim)
+    turns: dict[type, Rotation | None] = {}  # some layers may turn nothing
     for layer in model.layers:
-        layer.self_attn = Attention(layer.self_attn, turn, tiled)
+        plain = layer.self_attn
+        if type(plain.rope) not in turns:
+            head_dim = plain.q_proj.weight.shape[0] // plain.n_heads
+            turns[type(plain.rope)] = rotation(plain.rope, head_dim)
+        layer.self_attn = Attention(plain, turns[type(plain.rope)], tiled)
         layer.mlp = MLP(layer.mlp, tiled)
     if not model.args.tie_word_embeddings:
         model.lm_head = linear([model.lm_head], tiled)
     elif tiled:
         embedding: Embedding = model.model.embed_tokens
         model.model.embed_tokens = evaluated(TiledEmbedding(embedding.weight))
+
+
+def lay_out_linears(model: Any) -> None:  # noqa: ANN401
+    """Leave mlx-lm's layers in their places, each weight as the faster of BLAS's ways wants it."""
+    for module in model.modules():
+        if type(module) is Linear:
+            module.weight = mx.contiguous(module.weight.T).T
+            evaluated(module)

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
+from ..memory import Account, Footprint
 from .embedding_ask import EmbedAsk, Embeddings, EmbedError, Frame
 from .embedding_worker import (
     Cancel,
@@ -21,6 +22,7 @@ from .embedding_worker import (
 )
 from .model_thread import UNLOADED, ModelThread
 from .sequence import Ask, EngineSettings, Event, Failed, ModelSource
+from .tally import Tally
 
 if TYPE_CHECKING:  # tokenizers is imported by the thread that loads
     from .embedding_tokenizer import EmbeddingTokenizer
@@ -35,11 +37,12 @@ class EmbeddingEngine:
 
     tokenizer: EmbeddingTokenizer | Tokenizer
     context_length: int
-    size_bytes: int
+    footprint: Footprint
     _frame: Frame
 
     def __init__(self, source: ModelSource, settings: EngineSettings) -> None:
         self._numbers = itertools.count()
+        self.tally = Tally()
         work = EmbeddingWorker(source, settings)
         self._thread = ModelThread[Command, Summary]("embedding", work)
 
@@ -54,7 +57,7 @@ class EmbeddingEngine:
         engine.tokenizer = summary.tokenizer
         engine._frame = summary.frame
         engine.context_length = summary.context_length
-        engine.size_bytes = summary.size_bytes
+        engine.footprint = Footprint(weights=summary.weight_bytes)
         return engine
 
     async def embed(self, ask: EmbedAsk) -> Embeddings:
@@ -68,16 +71,25 @@ class EmbeddingEngine:
         request = Rows(next(self._numbers), rows, ask.dimensions)
         if not self._thread.put(request):
             raise EmbedError(UNLOADED, 503)
+        self.tally.num_open += 1
         try:
             vectors = await request.done
         finally:
+            self.tally.num_open -= 1
             self._thread.put(Cancel(request.number))
+        self.tally.prompt_tokens += sum(map(len, rows))
         return Embeddings(tuple(vectors), sum(map(len, rows)))
 
     @asynccontextmanager
     async def submit(self, ask: Ask) -> AsyncIterator[AsyncIterator[Event]]:
         """The one event of a generation that such a model cannot do."""
         yield _refused()
+
+    def join(self, account: Account) -> None:
+        """Nothing: it takes no more than its weights and activations."""
+
+    async def give_back(self, num_bytes: int) -> None:
+        """Nothing: it keeps no prompts."""
 
     def close(self) -> None:
         """Fail every request, free the model and wait for the thread; again does nothing."""

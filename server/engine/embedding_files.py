@@ -137,33 +137,28 @@ def _decoder(source: ModelSource, header: GGUFHeader, num_threads: int) -> Loade
 
 
 def _gguf_arrays(path: Path, header: GGUFHeader, shape: EncoderShape) -> dict[str, mx.array]:
-    import mlx.core as mx
     import numpy as np
 
-    from .gguf_weights import SUPPORTED_TYPES, tensor_parts
-    from .weights import Packing, Weights
+    from .gguf_blocks import check_types, packing, read_tensor
+    from .weights import Packing, dequantised
 
     entries = {entry.name: entry for entry in header.tensors if not _HEADS.match(entry.name)}
-    for entry in entries.values():
-        if entry.type.name not in SUPPORTED_TYPES:
-            raise LoadError(
-                f"quantization {entry.type.name} (tensor {entry.name!r}) is not supported: "
-                f"these are: {', '.join(SUPPORTED_TYPES)}"
-            )
+    check_types(tuple(entries.values()))
     _check({name: entry.shape for name, entry in entries.items()}, shape)
     mapped = np.memmap(path, dtype=np.uint8, mode="r")
     plain: dict[str, mx.array] = {}
-    packed: dict[str, mx.array] = {}  # apart: the bias of a module is no part of its packing
+    packed: dict[str, mx.array] = {}
     packings: dict[str, Packing] = {}
     for name, entry in entries.items():
-        parts = tensor_parts(mapped[entry.offset : entry.offset + entry.nbytes], entry)
-        if "scales" in parts:
-            module = name.removesuffix(".weight")
-            packings[module] = Packing(32, 8 if entry.type.name == "Q8_0" else 4)
-            packed |= {f"{module}.{part}": mx.array(one) for part, one in parts.items()}
+        parts = read_tensor(mapped[entry.offset : entry.offset + entry.nbytes], entry)
+        how = packing(entry)
+        if how is None:
+            plain[name] = parts["weight"]
         else:
-            plain[name] = mx.array(parts["weight"])
-    return _fused(plain | Weights({}, packed, packings, shape.positions).dequantised())
+            module = name.removesuffix(".weight")
+            packings[module] = how
+            packed |= {f"{module}.{part}": one for part, one in parts.items()}
+    return _fused(plain | dequantised(packed, packings))
 
 
 def _hf_arrays(files: Mapping[str, Path], shape: EncoderShape) -> dict[str, mx.array]:

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Final
 
 from .embedding_ask import EmbedError, Frame, unit
 from .embedding_queue import Place, RowQueue
+from .failures import failure_message
 from .model_thread import UNLOADED
 from .sequence import EngineSettings, ModelSource
+from .wired import wire_loaded
 
 if TYPE_CHECKING:  # MLX and numpy are imported by the thread that uses them
     import mlx.core as mx
@@ -81,7 +83,7 @@ class Summary:
     tokenizer: EmbeddingTokenizer | Tokenizer
     frame: Frame
     context_length: int
-    size_bytes: int
+    weight_bytes: int
 
 
 class EmbeddingWorker:
@@ -100,6 +102,7 @@ class EmbeddingWorker:
         from .embedding_files import load_embedder
 
         loaded = self._loaded = load_embedder(self._source, self._settings.threads)
+        wire_loaded()
         return Summary(loaded.tokenizer, loaded.frame, loaded.context_length, loaded.model.nbytes)
 
     def unload(self) -> None:
@@ -111,6 +114,7 @@ class EmbeddingWorker:
         self._requests.clear()
         del self._loaded
         mx.clear_cache()
+        wire_loaded()
 
     def obey(self, command: Command) -> None:
         """Take a request, or drop one."""
@@ -137,7 +141,7 @@ class EmbeddingWorker:
         except Exception as error:
             log.exception("a batch failed")
             for number in {place.request for place in places}:
-                self._fail(number, EmbedError(f"the model failed: {error}", 500))
+                self._fail(number, EmbedError(failure_message(error), 500))
             return
         for place, vector in zip(places, vectors, strict=True):
             self._keep(place, vector)

@@ -10,11 +10,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from ..memory import Account, Footprint
 from .embedding_ask import REFUSAL, EmbedAsk, Embeddings, EmbedError
 from .grammar import Grammars
 from .json_schema import GrammarError
 from .model_thread import UNLOADED, ModelThread
 from .sequence import Ask, EngineSettings, Event, Failed, LoadError, ModelSource
+from .share import given_back
+from .tally import Tally
 from .worker import Cancel, Command, Request, Summary, Worker
 
 if TYPE_CHECKING:  # tokenizers is imported by the thread that loads
@@ -28,12 +31,15 @@ class Engine:
 
     tokenizer: Tokenizer
     context_length: int
-    size_bytes: int
+    footprint: Footprint
     _grammars: Grammars
 
     def __init__(self, source: ModelSource, settings: EngineSettings) -> None:
         self._numbers = itertools.count()
-        self._thread = ModelThread[Command, Summary]("engine", Worker(source, settings))
+        worker = Worker(source, settings)
+        self.tally: Tally = worker.tally
+        self._share = worker.share
+        self._thread = ModelThread[Command, Summary]("engine", worker)
 
     @classmethod
     def load(cls, source: ModelSource, settings: EngineSettings) -> Engine:
@@ -45,7 +51,7 @@ class Engine:
         summary = engine._thread.loaded()
         engine.tokenizer = summary.tokenizer
         engine.context_length = summary.context_length
-        engine.size_bytes = summary.size_bytes
+        engine.footprint = summary.footprint
         engine._grammars = Grammars(summary.tokenizer)
         return engine
 
@@ -56,6 +62,7 @@ class Engine:
         A request beyond the slots waits for its turn, in order of arrival.
         """
         request = Request(ask, next(self._numbers))
+        self.tally.num_open += 1
         try:
             if ask.grammar is not None:
                 request.matcher = await self._grammars.matcher(ask.grammar)
@@ -66,11 +73,20 @@ class Engine:
         try:
             yield request.read()
         finally:
+            self.tally.num_open -= 1
             self._thread.put(Cancel(request.number))
 
     async def embed(self, ask: EmbedAsk) -> Embeddings:
         """Never: the model generates (EMBED-025)."""
         raise EmbedError(REFUSAL, 501)
+
+    def join(self, account: Account) -> None:
+        """Book in this account from now on; before the first request."""
+        self._share.join(account)
+
+    async def give_back(self, num_bytes: int) -> None:
+        """Free so much of the prompt cache, or all of it."""
+        await given_back(self._thread.put, num_bytes)
 
     def close(self) -> None:
         """End every generation, free the model and wait for the thread; again does nothing."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
@@ -130,60 +130,93 @@ class Grammars:
         if self._vocabulary is None:
             self._vocabulary = _vocabulary(self._tokenizer)
         content = replace(grammar, thought=None)
-        made = _compiled(self._vocabulary, content)
+        made = self._compiled(content, self._vocabulary)
         instead = None
         if grammar.thought is not None:
             instead = None if grammar.thought.inside else made
-            made = _compiled(self._vocabulary, grammar)
+            made = self._compiled(grammar, self._vocabulary)
         return Matcher(made, self._vocabulary, instead)
 
+    def _compiled(self, grammar: Grammar, vocabulary: LLTokenizer) -> LLMatcher:
+        """A matcher of llguidance at its start, its first tokens known; raises GrammarError."""
+        from llguidance import LLMatcher, LLParserLimits
 
-def _compiled(vocabulary: LLTokenizer, grammar: Grammar) -> LLMatcher:
-    """A matcher of llguidance at its start, its first tokens known; raises GrammarError."""
-    from llguidance import LLMatcher, LLParserLimits
-
-    text = grammar_text(grammar)
-    made = LLMatcher(vocabulary, text, log_level=0, limits=LLParserLimits(**_LIMITS))
-    if not made.is_error():
-        made.compute_bitmask()  # what is impossible from the start is the request's fault
-    why = " ".join(made.get_error().partition("<non-verbose/>")[0].split())
-    if made.is_stopped():
-        impossible = not why or why.startswith("NoExtension")
-        raise GrammarError("nothing can satisfy the schema" if impossible else why)
-    return made
+        text = grammar_text(grammar, self._tokenizer.control_ids)
+        made = LLMatcher(vocabulary, text, log_level=0, limits=LLParserLimits(**_LIMITS))
+        if not made.is_error():
+            made.compute_bitmask()  # what is impossible from the start is the request's fault
+        why = " ".join(made.get_error().partition("<non-verbose/>")[0].split())
+        if made.is_stopped():
+            impossible = not why or why.startswith("NoExtension")
+            raise GrammarError("nothing can satisfy the schema" if impossible else why)
+        return made
 
 
-def grammar_text(grammar: Grammar) -> str:
-    """The grammar of an answer as llguidance reads it; raises GrammarError."""
+def grammar_text(grammar: Grammar, control_ids: Mapping[str, int] | None = None) -> str:
+    """The grammar of an answer as llguidance reads it; raises GrammarError.
+
+    Tags that are control tokens are none of the text: they go by their ids.
+    """
     if len(json.dumps(grammar.schema)) > MAX_SCHEMA_CHARACTERS:
         raise GrammarError("the schema is too large")
     schema = {**prepared(grammar.schema), "x-guidance": _READING}
     content: dict[str, Any] = {"name": "content", "json_schema": schema}
     parts = [content]
     if grammar.thought is not None:
-        parts.insert(0, {"lark_grammar": _thought_first(grammar.thought)})
+        rules = _thought_first(grammar.thought, grammar.calls, control_ids or {})
+        parts.insert(0, {"lark_grammar": "\n".join(rules)})
     return json.dumps({"grammars": parts})
 
 
-def _thought_first(thought: Thought) -> str:
-    """A thought, blanks, and the content, the tags told apart as `parser.ThinkingSplitter` does.
+def _thought_first(
+    thought: Thought, calls: str | None, control_ids: Mapping[str, int]
+) -> list[str]:
+    """A thought, blanks, and the content; or calls of tools instead of either.
 
-    The model may end within its thought, as it may without a format.
+    A token may begin the tags of thoughts and of calls alike, so both are in one grammar.
     """
-    opening, closing = (
-        json.dumps(one, ensure_ascii=False) for one in (thought.opening, thought.closing)
-    )
-    begin = "" if thought.inside else "BEFORE? OPENING "
-    return "\n".join(
-        [
-            f"start: {begin}(UNENDED | ended AFTER? @content)",
-            f"ended[suffix={closing}]: /(?s:.*)/",
-            f"UNENDED: /(?s:.*)/ & ~(/(?s:.*)/ {closing} /(?s:.*)/)",
-            f"OPENING: {opening}",
-            f"BEFORE: /{_BLANKS}/",
-            f"AFTER: /{_BLANKS}/",
-        ]
-    )
+    begun = "" if thought.inside else "BLANKS? opening "
+    answer = "@content" if calls is None else "(@content | calls)"
+    otherwise = "" if calls is None or thought.inside else " | BLANKS? calls"
+    return [
+        f"start: {begun}(unended | ended BLANKS? {answer}){otherwise}",
+        *_thought_up_to(thought.closing, control_ids),
+        *([] if thought.inside else _tag("opening", thought.opening, control_ids)),
+        *([] if calls is None else _calls(calls, control_ids)),
+        f"BLANKS: /{_BLANKS}/",
+        "TEXT: /(?s:.+)/",
+    ]
+
+
+def _thought_up_to(closing: str, control_ids: Mapping[str, int]) -> list[str]:
+    """A thought with its closing tag, or one within which the model ends.
+
+    The tags are told apart as `parser.ThinkingSplitter` does.
+    """
+    if closing in control_ids:
+        return [f"ended: TEXT? <[{control_ids[closing]}]>", "unended: TEXT?"]
+    tag = json.dumps(closing, ensure_ascii=False)
+    return [
+        f"ended[suffix={tag}]: /(?s:.*)/",
+        "unended: UNENDED",
+        f"UNENDED: /(?s:.*)/ & ~(/(?s:.*)/ {tag} /(?s:.*)/)",
+    ]
+
+
+def _calls(opening: str, control_ids: Mapping[str, int]) -> list[str]:
+    """The tag of calls and anything behind it, control tokens included."""
+    anything = "calls_rest: (<[*]> TEXT?)*"
+    if opening in control_ids:
+        return [f"calls: <[{control_ids[opening]}]> TEXT? calls_rest", anything]
+    tag = json.dumps(opening, ensure_ascii=False)
+    return ["calls: CALLS calls_rest", f"CALLS: {tag} /(?s:.*)/", anything]
+
+
+def _tag(name: str, text: str, control_ids: Mapping[str, int]) -> list[str]:
+    """A rule for a tag, be it text or a token."""
+    if text in control_ids:
+        return [f"{name}: <[{control_ids[text]}]>"]
+    return [f"{name}: {name.upper()}", f"{name.upper()}: {json.dumps(text, ensure_ascii=False)}"]
 
 
 class _Vocabulary:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import mlx.core as mx
-from mlx_lm.models.cache import KVCache
 
+from .cache import FillingCache
+from .kv_format import Arrays
+from .loader import KVShape
 from .prompt_cache import Part
 
 
@@ -19,42 +20,43 @@ from .prompt_cache import Part
 class KeptKV:
     """Consecutive tokens of one sequence, never written to.
 
-    `array` is `(2 * layers, heads, tokens, head_dim)`: keys and values of each layer in turn.
+    `arrays` are those of a layer as `kv_format` stores them, each with all layers as its rows.
     """
 
-    array: mx.array
+    arrays: Arrays
 
     @classmethod
-    def copied(cls, layers: Iterable[tuple[mx.array, mx.array]]) -> KeptKV:
-        """A copy of keys and values `(1, heads, tokens, head_dim)` of every layer."""
-        array = mx.concatenate([one for layer in layers for one in layer])
-        mx.eval(array)
-        return cls(array)
+    def copied(cls, layers: Iterable[Arrays]) -> KeptKV:
+        """A copy of the keys and values of every layer, one row each."""
+        arrays = tuple(mx.concatenate([*each]) for each in zip(*layers, strict=True))
+        mx.eval(arrays)
+        return cls(arrays)
 
     def cut(self, start: int, stop: int) -> KeptKV:
         """A copy of some of the tokens, so that the others can be freed."""
-        array = mx.contiguous(self.array[:, :, start:stop])
-        mx.eval(array)
-        return KeptKV(array)
+        arrays = tuple(mx.contiguous(one[:, :, start:stop]) for one in self.arrays)
+        mx.eval(arrays)
+        return KeptKV(arrays)
 
 
-def seeded(parts: Sequence[Part[KeptKV]]) -> list[KVCache]:
-    """Plain caches that begin with these tokens.
+def seeded(shape: KVShape, parts: Sequence[Part[KeptKV]]) -> list[FillingCache]:
+    """Caches that begin with these tokens.
 
     They look into the kept arrays and have no room to spare, so that the first token added
     makes them copy: nothing is written to what others share.
     """
-    size = parts[0].payload.array.shape[0]
-    caches = []
-    for at in range(0, size, 2):
-        cache: Any = KVCache()  # type: ignore[no-untyped-call]
-        cache.keys, cache.values = _joined(parts, at), _joined(parts, at + 1)
-        cache.offset = sum(one.num_tokens for one in parts)
-        caches.append(cache)
-    return caches
+    num_tokens = sum(one.num_tokens for one in parts)
+    return [
+        FillingCache(shape, _joined(parts, layer), num_tokens) for layer in range(shape.num_layers)
+    ]
 
 
-def _joined(parts: Sequence[Part[KeptKV]], at: int) -> mx.array:
-    """Keys or values of one layer, `(1, heads, tokens, head_dim)`."""
-    pieces = [one.payload.array[at : at + 1, :, : one.num_tokens] for one in parts]
-    return pieces[0] if len(pieces) == 1 else mx.concatenate(pieces, axis=2)
+def _joined(parts: Sequence[Part[KeptKV]], layer: int) -> Arrays:
+    """Keys and values of one layer."""
+    pieces = [
+        [one[layer : layer + 1, :, : part.num_tokens] for one in part.payload.arrays]
+        for part in parts
+    ]
+    if len(pieces) == 1:
+        return tuple(pieces[0])
+    return tuple(mx.concatenate(list(each), axis=2) for each in zip(*pieces, strict=True))

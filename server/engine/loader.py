@@ -7,27 +7,32 @@ thread only: every array of the model belongs to the thread that loaded it.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib import import_module
 from typing import Any, Final, Protocol
 
 import mlx.core as mx
+from mlx.nn.layers.positional_encoding import RoPE
 from mlx.nn.layers.quantized import quantize
 from mlx.utils import tree_flatten
-from mlx_lm.models import llama
 
 from ..gguf import read_gguf_header
 from . import tokenizer as vocabularies
+from .attention import see_bands
 from .blas import multiplies_unpacked, use_fast_blas
-from .cpu_layers import lay_out
+from .cpu_layers import lay_out, lay_out_linears
+from .gemma2 import see_windows
 from .gguf_weights import read_gguf
-from .hf_weights import read_hf
+from .hf_weights import packings_of, read_hf
 from .rotary import ScaledRoPE
 from .sequence import LoadError, ModelSource
 from .tokenizer import Tokenizer
-from .weights import Weights
+from .vision import Vision, load_vision
+from .weights import Packing, Weights, dequantised
 
 # Tiles are multiplied by one thread: from three on, plain products on all of them are faster.
 TILED_THREADS: Final = 2
+GEMMA2_WINDOW: Final = 4096  # where a config does not say
 
 
 class Model(Protocol):
@@ -35,8 +40,13 @@ class Model(Protocol):
 
     layers: list[Any]
 
-    def __call__(self, inputs: mx.array, cache: Any) -> mx.array:  # noqa: ANN401
-        """Logits `(B, L, V)` of token ids `(B, L)`."""
+    def __call__(
+        self,
+        inputs: mx.array,
+        cache: Any,  # noqa: ANN401
+        input_embeddings: mx.array | None = None,
+    ) -> mx.array:
+        """Logits `(B, L, V)` of token ids `(B, L)`, or of embeddings in their place."""
 
     def parameters(self) -> dict[str, Any]:
         """The arrays, as a tree."""
@@ -50,17 +60,26 @@ class Model(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class KVShape:
-    """The KV cache of one token: `num_layers` times keys and values of `(heads, head_dim)`."""
+    """The KV cache of one token: `num_layers` times keys and values of `(heads, head_dim)`.
+
+    With a `packing` they are packed, and `dtype` is that of scales and biases.
+    """
 
     num_layers: int
     num_heads: int
     head_dim: int
     dtype: mx.Dtype
+    packing: Packing | None = None
 
     @property
     def bytes_per_token(self) -> int:
         """What one token of one sequence takes."""
-        return 2 * self.num_layers * self.num_heads * self.head_dim * int(self.dtype.size)
+        head_bytes = self.head_dim * int(self.dtype.size)
+        if self.packing is not None:
+            num_groups = self.head_dim // self.packing.group_size
+            scale_bytes = 2 * num_groups * int(self.dtype.size)
+            head_bytes = self.head_dim * self.packing.bits // 8 + scale_bytes
+        return 2 * self.num_layers * self.num_heads * head_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +92,7 @@ class Loaded:
     vocab_size: int
     context_length: int
     weight_bytes: int
+    vision: Vision | None = None
 
 
 def load(source: ModelSource, num_threads: int, own_layers: bool = True) -> Loaded:
@@ -82,7 +102,7 @@ def load(source: ModelSource, num_threads: int, own_layers: bool = True) -> Load
     """
     if source.gguf is not None:
         header = read_gguf_header(source.gguf)
-        weights = read_gguf(source.gguf, header)
+        weights = read_gguf(source.gguf, header, pack=sys.platform == "darwin")
         tokenizer = vocabularies.from_gguf(header.metadata)
     elif source.safetensors is not None:
         weights = read_hf(source.safetensors)
@@ -108,13 +128,16 @@ def load(source: ModelSource, num_threads: int, own_layers: bool = True) -> Load
         head_dim=config["head_dim"],
         dtype=arrays["model.norm.weight"].dtype,
     )
+    vision = load_vision(source, config["hidden_size"])
     return Loaded(
         model=model,
         tokenizer=tokenizer,
         kv=kv,
         vocab_size=vocab_size,
         context_length=weights.context_length,
-        weight_bytes=sum(int(array.nbytes) for array in arrays.values()),
+        weight_bytes=sum(int(array.nbytes) for array in arrays.values())
+        + (vision.weight_bytes if vision else 0),
+        vision=vision,
     )
 
 
@@ -122,32 +145,44 @@ def _on_linux(weights: Weights, num_threads: int, own_layers: bool) -> Model:
     """Everything as float32, laid out for a plain product: MLX's CPU has no other fast kernel."""
     use_fast_blas(num_threads)
     mx.disable_compile()  # fused kernels would call a C++ compiler, and gain nothing here
-    model = _model(weights.config)
-    _fill(model, weights.dequantised())
-    _scale_rope(model, weights)
+    model, weights = _empty(weights)
+    _fill(model, dequantised(weights.arrays, weights.packings))
+    _adapt(model, weights)
     if own_layers:
-        lay_out(model, tiled=num_threads <= TILED_THREADS and multiplies_unpacked())
+        tiled = num_threads <= TILED_THREADS and multiplies_unpacked()
+        if weights.architecture.llama_layers:
+            lay_out(model, tiled)
+        else:
+            lay_out_linears(model)
     return model
 
 
 def _on_apple(weights: Weights) -> Model:
     """Every weight in the type that the file has, quantised ones included."""
-    model = _model(weights.config)
+    model, weights = _empty(weights)
     if weights.packings:
         module: Any = model
         quantize(module, class_predicate=lambda path, _: _packing(weights, path))
-    embedding = weights.arrays.get(
-        "model.embed_tokens.scales", weights.arrays.get("model.embed_tokens.weight")
-    )
-    assert embedding is not None
+    dtype = _dtype(weights)
     # norms are float32 in a GGUF, and would raise all that follows to float32
     arrays = {
-        name: one if one.dtype == mx.uint32 else one.astype(embedding.dtype)
+        name: one if one.dtype == mx.uint32 else one.astype(dtype)
         for name, one in weights.arrays.items()
     }
     _fill(model, arrays)
-    _scale_rope(model, weights)
+    _adapt(model, weights)
     return model
+
+
+def _dtype(weights: Weights) -> mx.Dtype:
+    """What a model computes in: the type of its embedding, or of the scales of a packed one."""
+    embedding = weights.arrays.get(
+        "model.embed_tokens.scales", weights.arrays.get("model.embed_tokens.weight")
+    )
+    if embedding is None:
+        raise LoadError("the model has no embedding of its tokens")
+    overflows = embedding.dtype == mx.float16 and weights.architecture.overflows
+    return mx.bfloat16 if overflows else embedding.dtype
 
 
 def _packing(weights: Weights, path: str) -> bool | dict[str, int]:
@@ -155,11 +190,32 @@ def _packing(weights: Weights, path: str) -> bool | dict[str, int]:
     return packing is not None and {"group_size": packing.group_size, "bits": packing.bits}
 
 
-def _model(config: dict[str, Any]) -> Model:
-    """An empty model; its arrays are lazy and never made."""
-    read: Any = llama.ModelArgs.from_dict  # mlx-lm is not typed
-    model: Model = llama.Model(read(config))
-    return model
+def _empty(weights: Weights) -> tuple[Model, Weights]:
+    """A model whose arrays are lazy and never made, and the weights under its names.
+
+    An export may have a tensor for each expert: the model's class joins them.
+    """
+    architecture, config = weights.architecture, weights.config
+    module: Any = import_module(f"mlx_lm.models.{architecture.module}")
+    try:
+        model: Any = module.Model(module.ModelArgs.from_dict(config))
+        caches = model.make_cache() if hasattr(model, "make_cache") else []
+        join = getattr(model, "sanitize", dict)
+        arrays: dict[str, mx.array] = join(dict(weights.arrays))
+    except Exception as error:  # whatever an odd config makes mlx-lm raise
+        reason = f"{type(error).__name__}: {error}"
+        raise LoadError(f"no {architecture.model_type} can be made of this ({reason})") from error
+    for owner in {type(one).__module__ for one in model.modules()}:
+        see_bands(import_module(owner))
+    # a window is a mask here, over plain keys and values
+    others = sorted({type(one).__name__ for one in caches} - {"KVCache", "RotatingKVCache"})
+    if others:
+        raise LoadError(
+            f"{architecture.model_type} with caches of type {', '.join(others)} is not supported"
+        )
+    return model, replace(
+        weights, arrays=arrays, packings=weights.packings or packings_of(config, arrays)
+    )
 
 
 def _arrays(model: Model) -> dict[str, mx.array]:
@@ -183,12 +239,16 @@ def _fill(model: Model, arrays: dict[str, mx.array]) -> None:
     mx.eval(model.parameters())
 
 
-def _scale_rope(model: Model, weights: Weights) -> None:
-    """Apply the frequency factors that a GGUF of Llama 3.1 and later carries."""
+def _adapt(model: Model, weights: Weights) -> None:
+    """What a file says that mlx-lm's class does not do."""
+    if weights.architecture.model_type == "gemma2":
+        see_windows(model, weights.config.get("sliding_window") or GEMMA2_WINDOW)
     if weights.rope_factors is None:
         return
+    # the frequency factors that a GGUF of Llama 3.1 and later carries
     head_dim = weights.config["head_dim"]
     base: float = weights.config["rope_theta"]
     periods = base ** (mx.arange(0, head_dim, 2) / head_dim) * weights.rope_factors
     for layer in model.layers:
-        layer.self_attn.rope = ScaledRoPE(head_dim, periods)
+        if isinstance(layer.self_attn.rope, RoPE):
+            layer.self_attn.rope = ScaledRoPE(head_dim, periods)

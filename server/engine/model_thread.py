@@ -6,7 +6,9 @@ thread; the methods of `ModelThread` are for any other.
 
 from __future__ import annotations
 
+import atexit
 import logging
+import sys
 import threading
 from collections import deque
 from concurrent.futures import Future
@@ -51,6 +53,8 @@ class ModelThread(Generic[Command, Summary]):
         self._closed = False
         self._summary: Future[Summary] = Future()
         self._thread = threading.Thread(target=self._main, name=name, daemon=True)
+        # a thread that is still in MLX when the interpreter goes away aborts the process
+        atexit.register(self.close)
         self._thread.start()
 
     def loaded(self) -> Summary:
@@ -73,6 +77,15 @@ class ModelThread(Generic[Command, Summary]):
         self._thread.join()
 
     def _main(self) -> None:
+        try:
+            self._live()
+        finally:
+            mlx = sys.modules.get("mlx.core")
+            if mlx is not None:  # else its streams end after `join`, and may meet the process's end
+                mlx.clear_streams()
+            atexit.unregister(self.close)
+
+    def _live(self) -> None:
         try:
             self._summary.set_result(self._work.load())
         except LoadError as error:

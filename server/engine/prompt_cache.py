@@ -98,6 +98,11 @@ class PromptCache(Generic[P]):
         self._nodes[node] = None
         self._use(ancestors)
 
+    def shrink(self, max_bytes: int) -> None:
+        """Forget what was unused for longest until the rest takes no more than that."""
+        while self.num_bytes > max_bytes:
+            self._evict()
+
     def clear(self) -> None:
         """Forget everything, and free it at once: no cycle of nodes is left to the collector."""
         while self._nodes:

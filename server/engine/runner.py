@@ -8,56 +8,36 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import mlx.core as mx
 import numpy as np
-from mlx_lm.models.cache import KVCache, make_prompt_cache
-from numpy.typing import NDArray
 
-from .cache import BatchCache
-from .grammar import Matcher
+from .batch_cache import BatchCache
+from .cache import FillingCache
+from .drawing import Draw, Drawn
 from .kept_kv import KeptKV, seeded
 from .loader import Loaded
+from .offer import Offer, offered
 from .pace import Pace
 from .prompt_cache import PromptCache
-from .sampling import Floats, Sampler, Scores, scores
-from .scheduler import Chunk, Decode, Plan, Prefix, together
+from .scheduler import Chunk, Plan, Prefix, together
+from .vision import inputs_of
 
 
-@dataclass(frozen=True, slots=True)
-class Draw:
-    """How one slot's next token is drawn; `num_top` of None asks for no log probabilities."""
+@dataclass(slots=True)
+class Step:
+    """A decode step: prepared, then in flight, then collected. Rows are those of the batch."""
 
-    sampler: Sampler
-    num_top: int | None
-    matcher: Matcher | None = None
+    slots: tuple[int, ...]  # by row
+    draws: tuple[Draw, ...]  # by row
+    token_ids: mx.array  # `(R,)` int32
+    offer: Offer
+    started_s: float = 0.0
 
     @property
     def on_device(self) -> bool:
-        """Whether the largest raw logit decides."""
-        return self.sampler.on_device and self.matcher is None
-
-    @property
-    def needs_logits(self) -> bool:
-        """Whether the row's logits must come to the host."""
-        return self.num_top is not None or not self.on_device
-
-    def choose(self, logits: Floats) -> int:
-        """The next token, of those that the grammar allows where there is one."""
-        if self.matcher is None:
-            return self.sampler.draw(logits)
-        token_id = self.sampler.draw(self.matcher.masked(logits))
-        self.matcher.advance(token_id)
-        return token_id
-
-
-@dataclass(frozen=True, slots=True)
-class Drawn:
-    """The token that one slot got."""
-
-    token_id: int
-    scores: Scores | None
+        """Whether the device knows every token before the host does."""
+        return all(one.on_device for one in self.draws)
 
 
 class Runner:
@@ -66,9 +46,11 @@ class Runner:
     def __init__(self, loaded: Loaded, max_kept_bytes: int = 0) -> None:
         self._model = loaded.model
         self._kv = loaded.kv
-        self._filling: dict[int, list[KVCache]] = {}  # by slot, until it joins the batch
+        self._vision = loaded.vision
+        self._filling: dict[int, list[FillingCache]] = {}  # by slot, until it joins the batch
         self._batch = BatchCache(loaded.kv)
         self.pace = Pace()
+        self.queues = device_queues()
         self.max_kept_bytes = max_kept_bytes
         self._kept = PromptCache[KeptKV](max_kept_bytes, loaded.kv.bytes_per_token)
 
@@ -82,38 +64,88 @@ class Runner:
         def take(start: int, stop: int) -> KeptKV:
             if prefix.slot in self._batch:
                 return KeptKV.copied(self._batch.part(prefix.slot, start, stop))
-            filling: Any = self._filling[prefix.slot]
-            layers = ((one.keys, one.values) for one in filling)
-            return KeptKV.copied(
-                (keys[:, :, start:stop], values[:, :, start:stop]) for keys, values in layers
-            )
+            return KeptKV.copied(one.part(start, stop) for one in self._filling[prefix.slot])
 
         self._kept.insert(prefix.token_ids, take)
 
     @property
+    def kept_bytes(self) -> int:
+        """The bytes of the kept prefixes."""
+        return self._kept.num_bytes
+
+    def keep_at_most(self, max_bytes: int) -> None:
+        """Drop kept prefixes until they take no more than that."""
+        self._kept.shrink(max_bytes)
+
+    @property
     def cache_bytes(self) -> int:
         """The bytes of every sequence's KV cache."""
-        filling = (int(one.nbytes) for caches in self._filling.values() for one in caches)
+        filling = (one.nbytes for caches in self._filling.values() for one in caches)
         return self._batch.nbytes + sum(filling)
 
-    def run(self, plan: Plan, draws: Mapping[int, Draw]) -> list[Drawn]:
-        """The successors of `plan.decode`, in its order; `draws` has an entry for each slot."""
+    def launch(self, plan: Plan, draws: Mapping[int, Draw]) -> Step | None:
+        """Do what a plan says; the decode step is in flight then, None if there is none.
+
+        `draws` has an entry for each slot.
+        """
         for slot in plan.release:
             self._filling.pop(slot, None)
         self._batch.leave_all(plan.release)
         for prefix in plan.reuse:
-            self._filling[prefix.slot] = seeded(self._kept.find(prefix.token_ids))
+            self._filling[prefix.slot] = seeded(self._kv, self._kept.find(prefix.token_ids))
         if plan.prefill:
-            self._prefill(plan.prefill)
-        for decode in plan.decode:
-            if decode.slot not in self._batch:
-                self._batch.join(decode.slot, self._filling.pop(decode.slot, None))
+            self._prefill(plan.prefill, beside_decode=bool(plan.decode))
         if not plan.decode:
-            return []
-        started_s = time.perf_counter()
-        drawn = self._decode(plan.decode, draws)
-        self.pace.decoded(time.perf_counter() - started_s)
-        return drawn
+            return None
+        joining = [one.slot for one in plan.decode if one.slot not in self._batch]
+        self._batch.join_all({slot: self._filling.pop(slot, ()) for slot in joining})
+        step = self.prepare(plan, draws)
+        self.dispatch(step, {one.slot: one.token_id for one in plan.decode})
+        return step
+
+    def prepare(self, plan: Plan, draws: Mapping[int, Draw], after: Step | None = None) -> Step:
+        """The graph of a decode step, which takes Python a while; nothing is computed.
+
+        It reads its tokens when it is dispatched, or from the device, of the step before.
+        """
+        assert len(plan.decode) == len(self._batch)
+        assert all(one.position == self._batch.length(one.slot) for one in plan.decode)
+        self._batch.begin_step()
+        slots = self._batch.slots
+        by_row = tuple(draws[slot] for slot in slots)
+        if after is None:
+            token_ids = mx.array(np.zeros(len(slots), np.int32))
+        elif after.slots == slots:
+            token_ids = after.offer.best
+        else:  # rows have moved to other bands
+            token_ids = after.offer.best[mx.array([after.slots.index(slot) for slot in slots])]
+        logits = self._model(token_ids[:, None], cache=self._batch.layers)[:, -1]
+        return Step(slots, by_row, token_ids, offered(logits, by_row, on_gpu=self.queues))
+
+    def dispatch(self, step: Step, token_ids: Mapping[int, int | None]) -> None:
+        """Let a prepared step run, with these tokens by slot; on a CPU this takes most of it."""
+        view = np.array(step.token_ids, copy=False)  # the buffer itself: the graph reads it later
+        view[:] = [token_ids[slot] for slot in step.slots]
+        self.follow(step)
+
+    def follow(self, step: Step) -> None:
+        """Let a step run that reads its tokens from the device."""
+        self._batch.end_step()
+        step.started_s = time.perf_counter()
+        mx.async_eval(*step.offer.arrays)  # type: ignore[no-untyped-call]
+
+    def abandon(self) -> None:
+        """Forget the step that was prepared and not dispatched."""
+        self._batch.abandon_step()
+
+    def collect(self, step: Step) -> dict[int, Drawn]:
+        """The token of each slot."""
+        for draw in step.draws:  # while the forward pass runs
+            if draw.matcher is not None:
+                draw.matcher.fill()
+        mx.eval(*step.offer.arrays)
+        self.pace.decoded(time.perf_counter() - step.started_s)
+        return dict(zip(step.slots, step.offer.draw(step.draws), strict=True))
 
     def reset(self) -> None:
         """Forget every sequence and every kept prefix: a failure may have left half a step."""
@@ -121,72 +153,43 @@ class Runner:
         self._batch = BatchCache(self._kv)
         self._kept.clear()
 
-    def _prefill(self, chunks: Sequence[Chunk]) -> None:
+    def _prefill(self, chunks: Sequence[Chunk], *, beside_decode: bool) -> None:
+        if self._vision is not None:  # before the clock: what it takes depends on no chunk's size
+            self._vision.look([chunk.token_ids for chunk in chunks])
         started_s = time.perf_counter()
         for group in together(chunks):
             if group[0].start == 0:
                 self._begin(group)
             else:
                 self._continue(*group)
-        num_tokens = sum(chunk.size for chunk in chunks)
-        self.pace.prefilled(num_tokens, time.perf_counter() - started_s)
+        if beside_decode:
+            num_tokens = sum(chunk.size for chunk in chunks)
+            self.pace.prefilled(num_tokens, time.perf_counter() - started_s)
 
     def _begin(self, chunks: Sequence[Chunk]) -> None:
         """Put the beginnings of sequences through the model, padded behind, where none looks."""
-        token_ids = np.zeros((len(chunks), max(chunk.size for chunk in chunks)), np.int32)
+        fresh = [FillingCache(self._kv) for _ in range(self._kv.num_layers)]
+        caches = self._forward([chunk.token_ids for chunk in chunks], fresh)
         for row, chunk in enumerate(chunks):
-            token_ids[row, : chunk.size] = chunk.token_ids
-        caches = self._forward(token_ids, make_prompt_cache(self._model))
-        for row, chunk in enumerate(chunks):
-            self._filling[chunk.slot] = [one_row(cache, row, chunk.size) for cache in caches]
+            self._filling[chunk.slot] = [one.row(row, chunk.size) for one in caches]
 
     def _continue(self, chunk: Chunk) -> None:
         caches = self._filling[chunk.slot]
         assert caches[0].offset == chunk.start
-        self._forward(np.array(chunk.token_ids, np.int32)[None], caches)
+        self._forward([chunk.token_ids], caches)
 
-    def _forward(self, token_ids: NDArray[np.int32], caches: list[KVCache]) -> list[KVCache]:
-        """The caches with these tokens `(B, L)`; the logits are never made, and cost nothing."""
-        self._model(mx.array(token_ids), cache=caches)
-        mx.eval([one.state for one in caches])
+    def _forward(
+        self, rows: Sequence[Sequence[int]], caches: list[FillingCache]
+    ) -> list[FillingCache]:
+        """The caches with these rows of tokens; the logits are never made, and cost nothing."""
+        token_ids, embeddings = inputs_of(rows, self._model, self._vision)
+        seeing = {} if embeddings is None else {"input_embeddings": embeddings}
+        self._model(token_ids, cache=caches, **seeing)
+        mx.eval([one.arrays for one in caches])
         return caches
 
-    def _decode(self, decode: Sequence[Decode], draws: Mapping[int, Draw]) -> list[Drawn]:
-        assert len(decode) == len(self._batch)
-        assert all(one.position == self._batch.length(one.slot) for one in decode)
-        by_row = sorted(decode, key=lambda one: self._batch.row(one.slot))
-        self._batch.begin_step()
-        token_ids = mx.array([one.token_id for one in by_row])
-        logits = self._model(token_ids[:, None], cache=self._batch.layers)[:, -1]
-        wanted = [row for row, one in enumerate(by_row) if draws[one.slot].needs_logits]
-        greedy = mx.argmax(logits, axis=-1)
-        rows = logits[mx.array(wanted)].astype(mx.float32) if wanted else mx.zeros((0,))
-        mx.async_eval(greedy, rows)  # type: ignore[no-untyped-call]
-        for one in by_row:  # while the forward pass runs
-            matcher = draws[one.slot].matcher
-            if matcher is not None:
-                matcher.fill()
-        mx.eval(greedy, rows)
-        self._batch.end_step()
-        on_host = dict(zip(wanted, np.array(rows), strict=True))
-        best: Any = greedy.tolist()
-        drawn = {}
-        for row, one in enumerate(by_row):
-            draw, own = draws[one.slot], on_host.get(row)
-            token_id = best[row] if draw.on_device or own is None else draw.choose(own)
-            said = None
-            if own is not None and draw.num_top is not None:
-                said = scores(own, token_id, draw.num_top)
-            drawn[one.slot] = Drawn(token_id, said)
-        return [drawn[one.slot] for one in decode]
 
-
-def one_row(cache: KVCache, row: int, num_tokens: int) -> KVCache:
-    """The cache of one sequence of several, with so many of its tokens."""
-    own: Any = KVCache()  # type: ignore[no-untyped-call]
-    keys: Any = cache.keys
-    values: Any = cache.values
-    own.keys = keys[row : row + 1, :, :num_tokens]
-    own.values = values[row : row + 1, :, :num_tokens]
-    own.offset = num_tokens
-    return own  # type: ignore[no-any-return]
+def device_queues() -> bool:
+    """Whether the device takes work while it is busy, so that the host need not wait."""
+    on_gpu: bool = mx.default_device() == mx.Device(mx.DeviceType.gpu)
+    return on_gpu

@@ -8,7 +8,7 @@ as every generated one.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -59,11 +59,11 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Decode:
-    """The last token of one slot, whose successor is wanted."""
+    """The last token of one slot, whose successor is wanted; None: the step in flight draws it."""
 
     slot: int
     position: int
-    token_id: int
+    token_id: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +92,7 @@ class Token:
     """A token that a sequence got in this step; `last` says why it is the last, if it is."""
 
     sequence_id: int
+    slot: int
     token_id: int
     last: Reason | None
 
@@ -111,6 +112,12 @@ class Sequence:
     num_output: int = 0
     waited: int = 0
     num_kept: int | None = None
+
+    @property
+    def most_tokens(self) -> int:
+        """How many tokens its KV cache may come to hold."""
+        num_prompt = len(self.token_ids) - self.num_output
+        return min(self.limits.window, num_prompt + self.limits.max_output)
 
     @property
     def num_left(self) -> int:
@@ -166,6 +173,8 @@ class Scheduler:
     """Gives slots to sequences in order of arrival, and plans their steps.
 
     `num_kept` says how many of the first of some tokens the prompt cache has; None is no cache.
+    `has_room` says whether sequences that may grow to so many tokens each fit into memory, which
+    one alone always does; it is asked again when some have ended.
     """
 
     def __init__(
@@ -174,6 +183,7 @@ class Scheduler:
         budget: Budget,
         stop_ids: frozenset[int],
         num_kept: Callable[[list[int]], int] | None = None,
+        has_room: Callable[[list[int]], bool] = lambda _: True,
     ) -> None:
         assert num_slots > 0
         assert min(budget.beside_decode, budget.alone) > 0
@@ -181,6 +191,7 @@ class Scheduler:
         self._affordable = budget.beside_decode
         self._stop_ids = stop_ids
         self._num_kept = num_kept
+        self._has_room = has_room
         self._free = list(range(num_slots - 1, -1, -1))
         self._waiting: deque[Sequence] = deque()
         self._running: dict[int, Sequence] = {}  # by sequence id, in order of admission
@@ -223,14 +234,28 @@ class Scheduler:
         """
         prefixes, self._worth_keeping = tuple(self._worth_keeping), []
         if prefixes:  # what is kept will change, for better or worse
-            for one in self._running.values():
-                one.num_kept = None
+            self.forget_kept()
         return prefixes
+
+    def forget_kept(self) -> None:
+        """Ask the prompt cache anew: it has other tokens now."""
+        for one in self._running.values():
+            one.num_kept = None
+
+    def restart(self) -> None:
+        """Prefill every sequence again: what their slots had is lost."""
+        self._worth_keeping.clear()
+        self.forget_kept()
+        for one in self._running.values():
+            one.num_cached = 0
+            self._release.append(one.slot)
 
     def plan(self) -> Plan:
         """The next step."""
         release, self._release = tuple(dict.fromkeys(self._release)), []  # each slot once
-        while self._waiting and self._free:
+        if release:
+            self._has_room([one.most_tokens for one in self._running.values()])
+        while self._waiting and self._free and self._fits(self._waiting[0]):
             sequence = self._waiting.popleft()
             sequence.slot = self._free.pop()
             self._running[sequence.sequence_id] = sequence
@@ -244,15 +269,44 @@ class Scheduler:
         )
         return Plan(release, reuse, prefill, decode)
 
+    def _fits(self, sequence: Sequence) -> bool:
+        """Whether there is memory for it beside those that run."""
+        together = [*self._running.values(), sequence]
+        return self._has_room([one.most_tokens for one in together])
+
+    def ahead(self) -> Plan | None:
+        """The step after the one in flight, if what that one draws can change nothing in it.
+
+        A sequence may still end by its last token or be cancelled: see `keeps`.
+        """
+        if self._release or (self._waiting and self._free) or not self._running:
+            return None
+        decode = []
+        for one in self._running.values():
+            if one.num_left or self._is_full(one, len(one.token_ids) + 1, one.num_output + 1):
+                return None
+            decode.append(Decode(one.slot, one.num_cached + 1, None))
+        return Plan((), (), (), tuple(decode))
+
+    @property
+    def keeps(self) -> bool:
+        """Whether all sequences that ran still do: then a plan made ahead is the next one."""
+        return not self._release
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether every running sequence has got its first token."""
+        return all(one.num_output for one in self._running.values())
+
     def pace(self, num_tokens: int) -> None:
-        """Put about so many prompt tokens beside a decode step from now on."""
+        """Put about so many tokens of each prompt beside a decode step from now on."""
         assert num_tokens > 0
         self._affordable = num_tokens
 
     def _beside(self, num_ready: int) -> int:
-        """The prefill budget beside so many running sequences, which stand back for more."""
-        share = (len(self._running) - num_ready) // num_ready
-        return min(self._affordable * max(1, share), self._budget.beside_decode)
+        """The prefill budget beside so many ready sequences: each of the others adds to it."""
+        num_filling = len(self._running) - num_ready
+        return min(self._affordable * num_filling, self._budget.beside_decode)
 
     def _prefill(self, budget: int) -> tuple[tuple[Prefix, ...], tuple[Chunk, ...]]:
         """Chunks within the budget: the shortest rest first, or one passed over for long."""
@@ -284,20 +338,24 @@ class Scheduler:
             budget -= size + num_copied
         return tuple(reuse), tuple(chunks)
 
-    def commit(self, plan: Plan, token_ids: list[int]) -> list[Token]:
-        """What the step brought: `token_ids` are the successors of `plan.decode`, in its order."""
-        assert len(token_ids) == len(plan.decode)
+    def commit(self, drawn: Mapping[int, int]) -> list[Token]:
+        """What a step brought: the token of each slot that it decoded.
+
+        A slot whose sequence has ended meanwhile brings nothing.
+        """
         by_slot = {one.slot: one for one in self._running.values()}
         tokens = []
-        for decoded, token_id in zip(plan.decode, token_ids, strict=True):
-            sequence = by_slot[decoded.slot]
+        for slot, token_id in drawn.items():
+            sequence = by_slot.get(slot)
+            if sequence is None:
+                continue
             sequence.token_ids.append(token_id)
             sequence.num_cached += 1
             sequence.num_output += 1
             if sequence.num_output == 1:
                 self._worth_keeping.append(sequence.cached)
             last = self._last(sequence, token_id)
-            tokens.append(Token(sequence.sequence_id, token_id, last))
+            tokens.append(Token(sequence.sequence_id, slot, token_id, last))
             if last is not None:
                 self.finish(sequence.sequence_id)
         return tokens
@@ -306,13 +364,16 @@ class Scheduler:
         """Why the sequence ends with this token, if it does; a full window may be shifted."""
         if token_id in self._stop_ids:
             return "stop"
-        if sequence.num_output >= sequence.limits.max_output:
+        if not self._is_full(sequence, len(sequence.token_ids), sequence.num_output):
+            return None
+        if sequence.num_output >= sequence.limits.max_output or not sequence.limits.shift:
             return "length"
-        if len(sequence.token_ids) >= sequence.limits.window:
-            if not sequence.limits.shift:
-                return "length"
-            self._shift(sequence)
+        self._shift(sequence)
         return None
+
+    def _is_full(self, sequence: Sequence, num_tokens: int, num_output: int) -> bool:
+        """Whether so many tokens, so many of them generated, are all that go into it as it is."""
+        return num_output >= sequence.limits.max_output or num_tokens >= sequence.limits.window
 
     def _shift(self, sequence: Sequence) -> None:
         """Drop half of what follows the kept tokens; the rest is prefilled again.

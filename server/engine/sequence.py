@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from .picture import Picture
 
 
 class LoadError(Exception):
@@ -53,10 +56,15 @@ class Thought:
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """What an answer has to be: JSON by this schema, after a thought where one may come."""
+    """What an answer has to be: JSON by this schema, after a thought where one may come.
+
+    Where one may, `calls` is the tag that begins calls of tools: anything may come behind it.
+    The original, too, lets calls through beside thoughts, and none without.
+    """
 
     schema: Mapping[str, Any]
     thought: Thought | None = None
+    calls: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +73,9 @@ class Ask:
 
     `prompt_ids` is already cut to fit `num_ctx`. `num_predict` of 0 or less means until a
     stop condition, bounded at ten windows (`llm/llama_server.go:boundedNumPredict`).
-    `top_logprobs` of None asks for no log probabilities.
+    `top_logprobs` of None asks for no log probabilities. `shown` are texts of control tokens,
+    which are seen in this answer only: the tags of tool calls and thoughts. `pictures` are those
+    whose ids are in the prompt.
     """
 
     prompt_ids: tuple[int, ...]
@@ -77,6 +87,8 @@ class Ask:
     shift: bool = True
     top_logprobs: int | None = None
     grammar: Grammar | None = None
+    shown: tuple[str, ...] = ()
+    pictures: tuple[Picture, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,12 +136,14 @@ Event = Piece | Finished | Failed
 class ModelSource:
     """Where a model's weights lie: one GGUF file, or safetensors and their JSON files by name.
 
-    `embeds` says whether it is there to embed texts rather than to generate.
+    `embeds` says whether it is there to embed texts rather than to generate; `projector` is the
+    GGUF that lets it see.
     """
 
     gguf: Path | None
     safetensors: Mapping[str, Path] | None = None
     embeds: bool = False
+    projector: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,10 +152,12 @@ class EngineSettings:
 
     `threads` are those of the BLAS on Linux. `num_ctx` is the window that the declared size
     reserves for each slot. `prompt_cache_bytes` bounds the kept prefixes of one model; 0 keeps
-    none, and None as many as suit the machine.
+    none, and None as many as suit the machine. `kv_type` is how keys and values are stored: `q8_0`,
+    `q4_0`, or for `f16` in the type that the model has.
     """
 
     num_parallel: int = 1
     threads: int = 1
     num_ctx: int = 4096
     prompt_cache_bytes: int | None = None
+    kv_type: str = "f16"

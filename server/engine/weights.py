@@ -5,10 +5,13 @@ Engine thread only.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import mlx.core as mx
+
+from .architectures import Architecture
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,26 +29,30 @@ class Weights:
     A module in `packings` has `weight` (packed uint32), `scales` and `biases`.
     """
 
+    architecture: Architecture
     config: dict[str, Any]
     arrays: dict[str, mx.array]
     packings: dict[str, Packing]
     context_length: int
     rope_factors: mx.array | None = None  # (head_dim / 2,) float32: divides each frequency
 
-    def dequantised(self) -> dict[str, mx.array]:
-        """Every array as plain float32."""
-        plain: dict[str, mx.array] = {}
-        for name, array in self.arrays.items():
-            module, _, part = name.rpartition(".")
-            packing = self.packings.get(module)
-            if packing is None:
-                plain[name] = array.astype(mx.float32)
-            elif part == "weight":
-                plain[name] = mx.dequantize(
-                    array,
-                    self.arrays[module + ".scales"].astype(mx.float32),
-                    self.arrays[module + ".biases"].astype(mx.float32),
-                    group_size=packing.group_size,
-                    bits=packing.bits,
-                )
-        return plain
+
+def dequantised(
+    arrays: Mapping[str, mx.array], packings: Mapping[str, Packing]
+) -> dict[str, mx.array]:
+    """Every array as plain float32."""
+    plain: dict[str, mx.array] = {}
+    for name, array in arrays.items():
+        module, _, part = name.rpartition(".")
+        packing = packings.get(module)
+        if packing is None or part == "bias":
+            plain[name] = array.astype(mx.float32)
+        elif part == "weight":
+            plain[name] = mx.dequantize(
+                array,
+                arrays[module + ".scales"].astype(mx.float32),
+                arrays[module + ".biases"].astype(mx.float32),
+                group_size=packing.group_size,
+                bits=packing.bits,
+            )
+    return plain

@@ -8,34 +8,38 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import sys
 import time
-from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from ..memory import Footprint
+from .failures import failure, is_out_of_memory
 from .model_thread import UNLOADED
+from .picture import is_seen
 from .scheduler import Budget, Limits, Scheduler, Sequence, Token, bounded_output
 from .sequence import Ask, EngineSettings, Event, Failed, Finished, ModelSource
+from .share import GiveBack, Share, suitable_kept_bytes
+from .tally import Tally
 from .text import TextStream, TokenText
+from .wired import wire_loaded
 
 if TYPE_CHECKING:  # MLX and numpy are imported by the thread that uses them
+    from .drawing import Draw, Drawn
     from .grammar import Matcher
     from .loader import Loaded
-    from .runner import Draw, Drawn, Runner
+    from .runner import Runner, Step
     from .tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)
 
-# Prefill tokens a step: how long running sequences, or a cancellation, may have to wait. A CPU
-# takes about 0.4 s for 64 of them on a model of 135 M weights.
+# The most prefill tokens a step: how long a cancellation may have to wait. A CPU takes about
+# 0.7 s for 256 of them on a model of 135 M weights. `Pace` puts fewer beside running sequences.
 BUDGETS: Final = {
     "darwin": Budget(beside_decode=256, alone=2048),
-    "linux": Budget(beside_decode=64, alone=256),
+    "linux": Budget(beside_decode=256, alone=256),
 }
-# The most that one model's prompt cache takes where nothing is set.
-KEPT_BYTES: Final = {"darwin": 4 << 30, "linux": 1 << 30}
 
 
 class Request:
@@ -54,6 +58,7 @@ class Request:
         self.loop = asyncio.get_running_loop()
         self.events: asyncio.Queue[Event] = asyncio.Queue()
         self.num_output = 0
+        self.arrived_ns = time.perf_counter_ns()
         self.started_ns = 0
         self.first_ns = 0
 
@@ -73,7 +78,7 @@ class Cancel:
     number: int
 
 
-Command = Request | Cancel
+Command = Request | Cancel | GiveBack
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +87,7 @@ class Summary:
 
     tokenizer: Tokenizer
     context_length: int
-    size_bytes: int
+    footprint: Footprint
 
 
 class Worker:
@@ -92,35 +97,40 @@ class Worker:
     _scheduler: Scheduler
     _runner: Runner
     _token_text: TokenText
+    _in_flight: Step | None = None
 
     def __init__(self, source: ModelSource, settings: EngineSettings) -> None:
         self._source = source
         self._settings = settings
+        self.share = Share()
+        self.tally = Tally()
         self._requests: dict[int, Request] = {}
         self._events: list[tuple[Request, Event]] = []
 
     def load(self) -> Summary:
         """Load the model; raises LoadError."""
+        from .kv_format import shape_as
         from .loader import load
         from .runner import Runner
 
-        loaded = self._loaded = load(self._source, self._settings.threads)
+        loaded = load(self._source, self._settings.threads)
+        loaded = self._loaded = replace(loaded, kv=shape_as(loaded.kv, self._settings.kv_type))
         kept_bytes = self._settings.prompt_cache_bytes
-        self._runner = Runner(loaded, _suitable_bytes() if kept_bytes is None else kept_bytes)
+        self._runner = Runner(loaded, suitable_kept_bytes() if kept_bytes is None else kept_bytes)
         self._token_text = TokenText(loaded.tokenizer.token_bytes)
         self._scheduler = self._new_scheduler()
-        reserved_tokens = self._settings.num_parallel * self._settings.num_ctx
+        wire_loaded()
         return Summary(
             tokenizer=loaded.tokenizer,
             context_length=loaded.context_length,
-            size_bytes=loaded.weight_bytes + reserved_tokens * loaded.kv.bytes_per_token,
+            footprint=Footprint(loaded.weight_bytes, loaded.kv.bytes_per_token),
         )
 
     def _new_scheduler(self) -> Scheduler:
         stop_ids = self._loaded.tokenizer.eos_ids
         num_slots, budget = self._settings.num_parallel, BUDGETS[sys.platform]
         num_kept = self._runner.num_kept if self._runner.max_kept_bytes else None
-        return Scheduler(num_slots, budget, stop_ids, num_kept)
+        return Scheduler(num_slots, budget, stop_ids, num_kept, self._has_room)
 
     def unload(self) -> None:
         """Fail every request and free the model."""
@@ -131,38 +141,53 @@ class Worker:
         self._flush()
         self._requests.clear()
         self._runner.reset()
+        self._in_flight = None
         del self._runner, self._loaded, self._scheduler
         mx.clear_cache()
+        wire_loaded()
 
     def obey(self, command: Command) -> None:
         """Take a request, or drop one."""
         match command:
             case Request() as request:
-                self._admit(request)
+                self._try_to_admit(request)
             case Cancel(number):
                 self._requests.pop(number, None)
                 self._scheduler.finish(number)
+            case GiveBack(num_bytes, done):
+                self._give_back(num_bytes)
+                done()
 
     def turn(self) -> bool:
         """Take a step if there is one to take."""
-        if not self._scheduler.busy:
+        if not self._scheduler.busy and self._in_flight is None:
             self._flush()
             return False
         self._step()
         return True
 
+    def _try_to_admit(self, request: Request) -> None:
+        try:
+            self._admit(request)
+        except Exception as error:
+            log.exception("a request cannot begin")
+            self._events.append((request, failure(error)))
+
     def _admit(self, request: Request) -> None:
-        from .runner import Draw
+        from .drawing import Draw
         from .sampling import Sampler
 
         ask = request.ask
+        if self._loaded.vision is not None:
+            self._loaded.vision.show(ask.pictures)
         refusal = self._refusal(ask)
         if refusal is not None:
             self._events.append((request, refusal))
             return
-        sampler = Sampler(ask.sampling, ask.prompt_ids)
+        sampler = Sampler(ask.sampling, [one for one in ask.prompt_ids if not is_seen(one)])
         request.draw = Draw(sampler, ask.top_logprobs, request.matcher)
-        request.text = TextStream(self._token_text, ask.stop)
+        token_text = self._token_text.showing(self._loaded.tokenizer.shown(ask.shown))
+        request.text = TextStream(token_text, ask.stop)
         keep = ask.num_keep if ask.num_keep >= 0 else len(ask.prompt_ids)
         limits = Limits(
             max_output=bounded_output(ask.num_predict, ask.num_ctx),
@@ -173,12 +198,19 @@ class Worker:
         self._requests[request.number] = request
         self._scheduler.submit(Sequence(request.number, list(ask.prompt_ids), limits))
 
+    def _knows(self, token_id: int) -> bool:
+        """Whether the model has a token, or was shown the picture that it is a part of."""
+        vision = self._loaded.vision
+        if is_seen(token_id):
+            return vision is not None and vision.knows(token_id)
+        return 0 <= token_id < self._loaded.vocab_size
+
     def _refusal(self, ask: Ask) -> Failed | None:
         """Why a request cannot run; the routes should have seen to it."""
         num_prompt = len(ask.prompt_ids)
         if num_prompt == 0:
             return Failed("the prompt is empty", 400)
-        if not all(0 <= one < self._loaded.vocab_size for one in ask.prompt_ids):
+        if not all(map(self._knows, ask.prompt_ids)) or is_seen(ask.prompt_ids[-1]):
             return Failed("the prompt has a token that the model does not know", 400)
         if num_prompt > ask.num_ctx:
             message = (
@@ -190,23 +222,82 @@ class Worker:
 
     def _step(self) -> None:
         """Advance every running sequence by one token, or one prefill chunk."""
+        started_s = time.perf_counter()
         try:
-            for prefix in self._scheduler.worth_keeping():
-                self._runner.keep(prefix)
-            self._scheduler.pace(self._runner.pace.tokens)
-            plan = self._scheduler.plan()
-            slots = self._scheduler.slots()
-            self._start_clocks(slots.values())
-            draws = {slot: self._requests[number].draw for slot, number in slots.items()}
-            drawn = self._runner.run(plan, draws)
-            tokens = self._scheduler.commit(plan, [one.token_id for one in drawn])
-            now_ns = time.perf_counter_ns()
-            for token, one in zip(tokens, drawn, strict=True):
-                self._emit(token, one, now_ns)
+            self._keep_prompts()
+            step = self._in_flight or self._launch()
+            if step is not None:
+                self._in_flight = self._finish(step)
         except Exception as error:
             log.exception("a step failed")
-            self._fail_all(error)
+            self._recover(error)
         self._flush()
+        self.tally.num_running = self._settings.num_parallel - self._scheduler.num_free_slots
+        self.tally.steps.observe(time.perf_counter() - started_s)
+
+    def _keep_prompts(self) -> None:
+        """Keep what is worth it, and no more than the server's memory has room for."""
+        prefixes = self._scheduler.worth_keeping()
+        for prefix in prefixes:
+            self._runner.keep(prefix)
+        if prefixes:
+            self._give_back(0)
+
+    def _give_back(self, num_bytes: int) -> None:
+        """Drop so much of the kept prompts, and what there is no room for."""
+        self.share.give_back(self._runner, num_bytes)
+        self._scheduler.forget_kept()
+
+    def _has_room(self, num_tokens: list[int]) -> bool:
+        """Whether sequences that may grow to so many tokens each fit; kept prompts make room."""
+        kept_bytes = self._runner.kept_bytes
+        fits = self.share.has_room(self._runner, num_tokens, self._loaded.kv.bytes_per_token)
+        if self._runner.kept_bytes < kept_bytes:
+            self._scheduler.forget_kept()
+        return fits
+
+    def _launch(self) -> Step | None:
+        """Begin a step of which nothing is in flight."""
+        self._scheduler.pace(self._runner.pace.tokens)
+        plan = self._scheduler.plan()
+        slots = self._scheduler.slots()
+        self._start_clocks(slots.values())
+        self.tally.reuses += len(plan.reuse)
+        self.tally.reused_tokens += sum(len(one.token_ids) for one in plan.reuse)
+        return self._runner.launch(plan, self._draws(slots))
+
+    def _finish(self, step: Step) -> Step | None:
+        """End a step, and put the next one in flight where nothing else has to come first.
+
+        Its graph is made while the device is at work. What the device draws itself it may go on
+        with before the host has seen a token. A CPU computes in `follow`, which then holds the
+        tokens back for about a step: never the first one of an answer.
+        """
+        runner, plan = self._runner, self._scheduler.ahead()
+        follows = step.on_device and (runner.queues or self._scheduler.has_begun)
+        ahead = None
+        if plan is not None:
+            draws = self._draws(self._scheduler.slots())
+            ahead = runner.prepare(plan, draws, after=step if follows else None)
+            if follows:
+                runner.follow(ahead)
+        drawn = runner.collect(step)
+        tokens = self._scheduler.commit({slot: one.token_id for slot, one in drawn.items()})
+        now_ns = time.perf_counter_ns()
+        for token in tokens:
+            self._try_to_emit(token, drawn[token.slot], now_ns)
+        self.tally.output_tokens += len(tokens)
+        self._flush()
+        if ahead is None or follows:
+            return ahead
+        if not self._scheduler.keeps:
+            runner.abandon()
+            return None
+        runner.dispatch(ahead, {token.slot: token.token_id for token in tokens})
+        return ahead
+
+    def _draws(self, slots: Mapping[int, int]) -> dict[int, Draw]:
+        return {slot: self._requests[number].draw for slot, number in slots.items()}
 
     def _start_clocks(self, numbers: Iterable[int]) -> None:
         """Prompt evaluation begins when a sequence gets its slot."""
@@ -214,6 +305,16 @@ class Worker:
         for number in numbers:
             request = self._requests[number]
             request.started_ns = request.started_ns or now_ns
+
+    def _try_to_emit(self, token: Token, drawn: Drawn, now_ns: int) -> None:
+        """A row that fails does so alone."""
+        try:
+            if drawn.fault is not None:
+                raise drawn.fault
+            self._emit(token, drawn, now_ns)
+        except Exception as error:
+            log.exception("a row failed")
+            self._fail(token.sequence_id, error)
 
     def _emit(self, token: Token, drawn: Drawn, now_ns: int) -> None:
         """Turn a token into the events of its request."""
@@ -224,11 +325,17 @@ class Worker:
             self._drop(token.sequence_id)
             return
         request.num_output += 1
-        request.first_ns = request.first_ns or now_ns
+        if request.num_output == 1:
+            request.first_ns = now_ns
+            self.tally.prompt_tokens += len(request.ask.prompt_ids)
+            self.tally.ttft.observe((now_ns - request.arrived_ns) / 1e9)
         piece = request.text.feed(token.token_id, drawn.scores)
         if piece is not None:
             self._events.append((request, piece))
-        stopped = request.text.stopped or (matcher is not None and matcher.finished)
+        stopped = request.text.stopped
+        if not stopped and token.last is None and matcher is not None and matcher.finished:
+            request.num_output += 1  # only the end may follow, and it counts
+            stopped = True
         reason = "stop" if stopped else token.last
         if reason is None:
             return
@@ -250,12 +357,28 @@ class Worker:
         del self._requests[number]
         self._scheduler.finish(number)
 
-    def _fail_all(self, error: Exception) -> None:
-        for request in self._requests.values():
-            self._events.append((request, Failed(f"the model failed: {error}", 500)))
-        self._requests.clear()
-        self._scheduler = self._new_scheduler()
+    def _fail(self, number: int, error: Exception) -> None:
+        """End one request with what went wrong."""
+        request = self._requests.pop(number, None)
+        if request is not None:
+            self._events.append((request, failure(error)))
+        self._scheduler.finish(number)
+
+    def _recover(self, error: Exception) -> None:
+        """Fail those whom a broken step concerned; what the others had is computed again.
+
+        A lack of memory concerns the one that came last: without it there was enough.
+        """
+        import mlx.core as mx
+
+        concerned = list(self._scheduler.slots().values()) or list(self._requests)
+        for number in concerned[-1:] if is_out_of_memory(error) else concerned:
+            self._fail(number, error)
+        self._in_flight = None
         self._runner.reset()
+        self._scheduler.restart()
+        self._give_back(0)
+        mx.clear_cache()
 
     def _flush(self) -> None:
         """Hand the events over, once for each event loop."""
@@ -268,12 +391,6 @@ class Worker:
                 for request, _ in own:
                     self._requests.pop(request.number, None)
                     self._scheduler.finish(request.number)
-
-
-def _suitable_bytes() -> int:
-    """What one model's kept prefixes may take: up to an eighth of the machine's memory."""
-    memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return min(KEPT_BYTES[sys.platform], memory_bytes // 8)
 
 
 def _deliver(events: list[tuple[Request, Event]]) -> None:

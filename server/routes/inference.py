@@ -25,7 +25,7 @@ from ..replies import object_reply, reply
 from ..requests import ChatRequest, GenerateRequest, Terms
 from ..state import STATE, State
 from ..wire import ChatShape, GenerateShape, Shape
-from .steps import decoded, installed, off_loop, options_of, referred
+from .steps import LARGE, decoded, installed, off_loop, options_of, pictures_of, referred
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,8 @@ class Turn:
             details=self.model.details(parent=False),
         )
 
-    def writer(self, loaded: Loaded) -> Writer:
-        """What writes the prompt."""
+    async def writer(self, loaded: Loaded, images: Sequence[bytes]) -> Writer:
+        """What writes the prompt, with these images in it."""
         return Writer(
             self.model,
             prompting_of(self.model),
@@ -61,6 +61,7 @@ class Turn:
             self.think,
             self.options.num_ctx,
             self.terms.truncate,
+            await pictures_of(self.model, images),
         )
 
     def reading(self, prompt: Prompt, tools: Sequence[Tool] = ()) -> Reading:
@@ -88,8 +89,8 @@ async def generate(request: web.Request) -> web.StreamResponse:
         loaded_ns = time.monotonic_ns()
         if not asked.prompt:
             return object_reply(shape.without_text(time.time_ns(), "load"))
-        _refuse_images(asked.images)
-        prompt = await off_loop(len(asked.prompt), turn.writer(loaded).generate, asked)
+        writer = await turn.writer(loaded, asked.images)
+        prompt = await off_loop(len(asked.prompt), writer.generate, asked)
         reading = Reading.plain() if asked.raw else turn.reading(prompt)
         return await _answered(request, turn, loaded, prompt, reading, loaded_ns)
 
@@ -111,10 +112,12 @@ async def chat(request: web.Request) -> web.StreamResponse:
         loaded_ns = time.monotonic_ns()
         if not asked.messages:
             return object_reply(shape.without_text(time.time_ns(), "load"))
-        _refuse_images([image for message in asked.messages for image in message.images])
+        images = [image for message in asked.messages for image in message.images]
+        writer = await turn.writer(loaded, images)
         size = sum(len(message.content) for message in asked.messages)
-        prompt = await off_loop(size, turn.writer(loaded).chat, asked)
-        reading = turn.reading(prompt, asked.tools)
+        prompt = await off_loop(size, writer.chat, asked)
+        # a parser of calls may have to be imported first
+        reading = await off_loop(LARGE * len(asked.tools), turn.reading, prompt, asked.tools)
         return await _answered(request, turn, loaded, prompt, reading, loaded_ns)
 
 
@@ -139,11 +142,6 @@ def _think(model: InstalledModel, terms: Terms, verb: str, needs: Sequence[str])
     return True if thinks and terms.think is None else terms.think  # THINK-002
 
 
-def _refuse_images(images: Sequence[bytes]) -> None:
-    if images:
-        raise ApiError(400, "images are not supported by this server yet")
-
-
 async def _answered(
     request: web.Request,
     turn: Turn,
@@ -155,7 +153,8 @@ async def _answered(
     """Generate from the prompt, and reply as the request wants it."""
     terms, options = turn.terms, turn.options
     if terms.render_only:
-        return object_reply(turn.shape.rendered(time.time_ns(), prompt.text))
+        shown = turn.shape.rendered(time.time_ns(), prompt.text, len(prompt.pictures))
+        return object_reply(shown)
     schema = terms.schema()
     ids = fit_prompt(
         prompt.ids,
@@ -163,7 +162,7 @@ async def _answered(
         num_keep=options.num_keep,
         begins_with_bos=loaded.engine.tokenizer.add_bos,
         shift=terms.shift,
-        truncate=terms.truncate,
+        truncate=terms.truncate and not prompt.pictures,  # a picture is not cut
     )
     ask = Ask(
         prompt_ids=ids,
@@ -172,11 +171,15 @@ async def _answered(
         num_predict=options.num_predict,
         num_ctx=options.num_ctx,
         num_keep=options.num_keep,
-        shift=terms.shift,
+        shift=terms.shift and not prompt.pictures,
         top_logprobs=terms.top_logprobs,
-        grammar=None if schema is None else Grammar(schema, reading.thought),
+        grammar=None if schema is None else Grammar(schema, reading.thought, reading.calls),
+        shown=reading.shown,
+        pictures=prompt.pictures,
     )
-    context = ids if turn.has_context else None
+    context = None
+    if turn.has_context:
+        context = prompt.context_ids if prompt.pictures else ids
     answering = Answering(turn.shape, terms.stream, turn.started_ns, loaded_ns, context)
     async with loaded.engine.submit(ask) as events:
         return await reply(request, records(events, answering, reading), stream=terms.stream)

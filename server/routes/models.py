@@ -149,11 +149,11 @@ def _running(model: Loaded, now_ns: int) -> Record:
     return {
         "name": wanted.name,
         "model": wanted.name,
-        "size": model.engine.size_bytes,
+        "size": model.account.total_bytes,
         "digest": wanted.digest,
         "details": wanted.details,
         "expires_at": local_time(model.expires_ns(now_ns)),
-        "size_vram": model.engine.size_bytes if _HAS_GPU else 0,
+        "size_vram": model.account.total_bytes if _HAS_GPU else 0,
         "context_length": wanted.num_ctx,
     }
 

@@ -3,6 +3,7 @@
 They are as little trusted as Go templates; `sandbox` keeps them and their work in bounds.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,10 +14,25 @@ import jinja2
 from ..decode import Json
 from ..messages import Message, Think, ToolCall
 from ..tools import Tool
+from .call_ids import with_short_ids
 from .errors import TemplateError
 from .functions import MAX_TEXT
 from .sandbox import Environment, rounds, watch
 
+_THINKING_TAGS = (
+    ("<think>", "</think>"),
+    ("[THINK]", "[/THINK]"),  # Magistral
+    ("<seed:think>", "</seed:think>"),
+    ("<longcat_think>", "</longcat_think>"),
+    ("<|think:start|>", "<|think:end|>"),
+    ("<|channel>thought", "<channel|>"),  # Gemma 4
+    ("<|START_THINKING|>", "<|END_THINKING|>"),  # Command
+)
+"""What stands around thoughts: Ollama knows the first pair, mlx-lm and llama.cpp the others."""
+_SHORT_IDS = "id|length != 9"
+"""How Mistral's templates refuse the ids that servers give to calls, and missing ones."""
+_PARTS = re.compile(r"""\bfor \w+ in message(\[['"]content['"]\]|\.content\b)""")
+"""How templates of models that see read a message's parts (SmolVLM's, Idefics3's)."""
 _TOOL_TAGS = ("<tool_call>", "[TOOL_CALLS]", "<|tool_call|>")
 
 
@@ -45,7 +61,9 @@ class JinjaTemplate:
     @property
     def thinking_tags(self) -> tuple[str, str] | None:
         """The texts around a thought in the model's output; None if it shows no thoughts."""
-        return ("<think>", "</think>") if shows_thoughts(self.text) else None
+        if not shows_thoughts(self.text):
+            return None
+        return _tags(self.text) or _THINKING_TAGS[0]
 
     @property
     def tool_tag(self) -> str:
@@ -68,17 +86,29 @@ class JinjaTemplate:
             begun = messages[-1].content
             messages = messages[:-1]
         values: dict[str, Any] = {
-            "messages": [_message(message) for message in messages],
+            "messages": [self._known(each) for each in self._with_ids(messages)],
             "tools": [tool.to_json() for tool in tools] or None,
             "add_generation_prompt": True,
             "bos_token": self.bos_token,
             "eos_token": self.eos_token,
             "enable_thinking": think is not False,
+            "thinking": bool(think),
             "strftime_now": lambda form: now().strftime(form),
         }
         if isinstance(think, str):
             values["reasoning_effort"] = think
         return self._written(values) + begun
+
+    def _known(self, message: Message) -> dict[str, Json]:
+        """A message as the template knows it: its content as one part where it reads parts only."""
+        record = _message(message)
+        if _PARTS.search(self.text) and "is string" not in self.text:
+            return {**record, "content": [{"type": "text", "text": message.content}]}
+        return record
+
+    def _with_ids(self, messages: Sequence[Message]) -> Sequence[Message]:
+        """The messages, with ids of nine signs for calls where the template insists on them."""
+        return with_short_ids(messages) if _SHORT_IDS in self.text else messages
 
     def _written(self, values: dict[str, Any]) -> str:
         before = rounds.set(0)
@@ -107,10 +137,15 @@ def shows_tools(text: str) -> bool:
 
 def shows_thoughts(text: str) -> bool:
     """Whether a chat template knows thoughts, or takes them out of earlier answers (SHOW-22)."""
-    if "<think>" in text and "</think>" in text:
+    if _tags(text):
         return True
     strips = "content.split('</think>')" in text or 'content.split("</think>")' in text
     return strips and "reasoning_content" not in text and "<SPECIAL_12>" not in text
+
+
+def _tags(text: str) -> tuple[str, str] | None:
+    """The first pair of tags that a template names, both of it."""
+    return next((pair for pair in _THINKING_TAGS if all(tag in text for tag in pair)), None)
 
 
 def _message(message: Message) -> dict[str, Json]:

@@ -16,6 +16,8 @@ from aiohttp.test_utils import TestClient, TestServer
 from ..app import make_app
 from ..engine.embedding_ask import EmbedAsk, Embeddings, EmbedError
 from ..engine.sequence import Ask, Event, Finished, ModelSource, Piece
+from ..engine.tally import Tally
+from ..memory import Account, Footprint, Use
 from ..pool import Loader
 from ..settings import Settings
 
@@ -48,7 +50,8 @@ class FakeEngine:
 
     def __init__(self, pieces: tuple[str, ...] = ("Hello", " there")) -> None:
         self.tokenizer = BytesTokenizer()
-        self.size_bytes = 1000
+        self.footprint = Footprint(weights=1000)
+        self.tally = Tally()
         self.pieces = pieces
         self.ending: Event | None = None
         self.scripted: tuple[Event, ...] = ()
@@ -89,6 +92,15 @@ class FakeEngine:
             yield Piece(piece, (number,), ())
         size = len(self.pieces)
         yield self.ending or Finished("stop", len(ask.prompt_ids), size, 5, 7)
+
+    def join(self, account: Account) -> None:
+        """Book in this account."""
+        self.account = account
+
+    async def give_back(self, num_bytes: int) -> None:
+        """Free so much of the prompt cache."""
+        kept = self.account.booked(Use.PROMPT_CACHE)
+        self.account.book_prompt_cache(max(0, kept - num_bytes))
 
     def close(self) -> None:
         """Note that it happened."""

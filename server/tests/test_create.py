@@ -288,6 +288,13 @@ async def test_what_is_not_served_yet_is_said(serve: Serve, field: str) -> None:
     assert "not supported by this server yet" in message
 
 
+async def test_a_type_for_no_draft_model_is_refused(serve: Serve) -> None:
+    """The client's flag is named, as the original does."""
+    fields = {"from": "x", "draft_quantize": "q8_0"}
+    refused = await error(await serve(), "/api/create", model="m", **fields)
+    assert refused == (400, "--draft-quantize requires a DRAFT model")
+
+
 async def test_unknown_quantizations_are_listed(serve: Serve) -> None:
     """The sentence names those there are."""
     refused = await error(await serve(), "/api/create", model="m", **{"from": "x"}, quantize="q9_9")

@@ -43,6 +43,26 @@ async def test_a_schema_makes_json_of_any_answer(client: Client) -> None:
         assert records[-1]["done_reason"] == "stop"
 
 
+async def test_a_thinking_model_may_call_instead(client: Client) -> None:
+    """Its call begins with the sign that begins a thought, too; it is not made to think."""
+    calling = request_of(RECITALS["tool-call"]) | {"think": True, "stream": False}
+    _, answer = await ask(client, "/api/chat", **calling, format=LEGS)
+    called = [call["function"]["name"] for call in answer["message"]["tool_calls"]]
+    assert called == [call["name"] for call in RECITALS["tool-call"]["tool_calls"]]
+    assert "thinking" not in answer["message"]
+
+
+async def test_the_end_that_a_grammar_leaves_counts(client: Client) -> None:
+    """As with the original: it is a token, and needs its place (MET-006)."""
+    fields = request_of(RECITALS["greeting"]) | {"format": LEGS, "stream": False}
+    _, answer = await ask(client, "/api/chat", **fields, logprobs=True)
+    tokens = len(answer["logprobs"])
+    assert (answer["done_reason"], answer["eval_count"]) == ("stop", tokens + 1)
+    fields |= {"options": GREEDY | {"num_predict": tokens}}
+    _, answer = await ask(client, "/api/chat", **fields)
+    assert (answer["done_reason"], answer["eval_count"]) == ("length", tokens)
+
+
 async def test_a_thought_is_free_and_the_content_is_constrained(client: Client) -> None:
     """Streamed and not, by default and when asked for (FMT-009)."""
     for think in ({}, {"think": True}):

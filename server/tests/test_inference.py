@@ -179,7 +179,7 @@ async def test_a_context_of_no_tokens_is_refused(client: Client) -> None:
             "/api/generate",
             {"model": "m", "prompt": "x", "images": ["aGk="]},
             400,
-            "images are not supported by this server yet",
+            "Multimodal data provided, but model does not support multimodal requests.",
         ),
     ],
 )

@@ -1,47 +1,14 @@
 """Loading, keeping and unloading models."""
 
 import asyncio
-import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from ..durations import NEVER_NS, SECOND_NS
-from ..engine.sequence import LoadError, ModelSource
 from ..errors import ApiError
-from ..pool import Pool, Wanted
-from .conftest import FakeEngine
-
-Make = Callable[..., Pool]
-
-
-def wanted(name: str, keep_alive_ns: int | None = None, weights: str = "") -> Wanted:
-    """A request for a model."""
-    source = ModelSource(Path(weights or name))
-    return Wanted(name, "digest", source, num_ctx=4096, keep_alive_ns=keep_alive_ns)
-
-
-class Loads:
-    """Loads fake engines; keeps count, and waits while `gate` is closed."""
-
-    def __init__(self) -> None:
-        self.engines: list[FakeEngine] = []
-        self.sources: list[str] = []
-        self.gate = threading.Event()
-        self.gate.set()
-        self.begun = threading.Event()
-
-    def __call__(self, source: ModelSource, num_ctx: int) -> FakeEngine:
-        assert source.gguf is not None
-        self.sources.append(source.gguf.name)
-        self.begun.set()
-        assert self.gate.wait(10)
-        if source.gguf.name == "bad":
-            raise LoadError("it is bad")
-        self.engines.append(FakeEngine())
-        return self.engines[-1]
+from .pools import Loads, Make, gone, making, names, settled, use, wanted
 
 
 @pytest.fixture
@@ -53,44 +20,8 @@ def loads() -> Loads:
 @pytest.fixture
 async def make(loads: Loads) -> AsyncIterator[Make]:
     """Makes a pool."""
-    made: list[Pool] = []
-
-    def pool(**rules: int) -> Pool:
-        rules.setdefault("keep_alive_ns", NEVER_NS)
-        made.append(Pool(loads, **rules))
-        return made[-1]
-
-    yield pool
-    loads.gate.set()
-    for each in made:
-        await each.close()
-
-
-async def settled() -> None:
-    """Let everything happen that is due."""
-    for _ in range(20):
-        await asyncio.sleep(0)
-    await asyncio.to_thread(lambda: None)
-    for _ in range(20):
-        await asyncio.sleep(0)
-
-
-async def gone(pool: Pool, name: str) -> None:
-    """Wait until a model is unloaded."""
-    async with asyncio.timeout(10):
-        while any(model.wanted.name == name for model in pool.loaded):
-            await settled()
-
-
-async def use(pool: Pool, what: Wanted) -> None:
-    """Acquire a model and let it go."""
-    async with pool.acquire(what):
-        pass
-
-
-def names(pool: Pool) -> set[str]:
-    """The loaded models."""
-    return {model.wanted.name for model in pool.loaded}
+    async with making(loads) as make:
+        yield make
 
 
 async def test_a_model_is_loaded_once_for_all(make: Make, loads: Loads) -> None:
@@ -272,7 +203,7 @@ async def test_a_load_that_takes_too_long_fails(make: Make, loads: Loads) -> Non
     """The engine that comes too late is closed."""
     pool = make(load_timeout_ns=SECOND_NS // 100)
     loads.gate.clear()
-    with pytest.raises(ApiError, match="timed out after"):
+    with pytest.raises(ApiError, match="timed out waiting for llama-server to start - "):
         await use(pool, wanted("a"))
     loads.gate.set()
     async with asyncio.timeout(10):
@@ -287,3 +218,20 @@ async def test_closing_unloads_everything(make: Make, loads: Loads) -> None:
     await pool.close()
     assert loads.engines[0].is_closed
     assert names(pool) == set()
+
+
+async def test_the_model_unused_for_longest_is_evicted_of_equals(make: Make) -> None:
+    """Where all have the same keep_alive, which is the usual case."""
+    pool = make(max_loaded=2)
+    for name in ("a", "b", "a", "new"):
+        await use(pool, wanted(name))
+    assert names(pool) == {"a", "new"}
+
+
+async def test_a_preloaded_model_outlives_one_with_a_keep_alive(make: Make) -> None:
+    """For ever counts as the longest of all, however long it was unused."""
+    pool = make(max_loaded=2)
+    await use(pool, wanted("preloaded", NEVER_NS))
+    await use(pool, wanted("other", SECOND_NS * 1000))
+    await use(pool, wanted("new", SECOND_NS * 1000))
+    assert names(pool) == {"preloaded", "new"}

@@ -125,3 +125,24 @@ def test_tool_tag_follows_from_the_text() -> None:
     """JSON is looked for where the template shows no tag."""
     shown = [JinjaTemplate.parse(text).tool_tag for text in ("a <tool_call> b", "{{ tools }}")]
     assert shown == ["<tool_call>", "{"]
+
+
+PARTS = (
+    "{% for message in messages %}{{ message['role'] | capitalize }}:"
+    "{% if message['content'][0]['type'] == 'image' %}{% else %} {% endif %}"
+    "{% for line in message['content'] %}{% if line['type'] == 'text' %}{{ line['text'] }}"
+    "{% elif line['type'] == 'image' %}<image>{% endif %}{% endfor %}{{ '\n' }}{% endfor %}"
+    "Assistant:"
+)
+
+
+def test_templates_that_read_parts_get_the_content_as_one() -> None:
+    """As SmolVLM's; tags of images are in the text."""
+    got = render(PARTS, Message("user", "[img-0]What?"))
+    assert got == "User: [img-0]What?\nAssistant:"
+
+
+def test_templates_that_read_both_get_a_text() -> None:
+    """Where they ask whether the content is one."""
+    both = "{% if messages[0].content is string %}text{% else %}" + PARTS + "{% endif %}"
+    assert render(both, Message("user", "x")) == "text"

@@ -14,7 +14,7 @@ from typing import Any
 import mlx.core as mx
 import pytest
 
-from .. import loader
+from .. import loader, runner
 from ..engine import Engine
 from ..runner import Runner
 from ..sequence import (
@@ -110,6 +110,30 @@ async def test_the_same_seed_gives_the_same_text_in_any_company(engine: Engine) 
     others = [Ask(one, Sampling(seed=3), num_predict=7) for one in tiny.prompts(9)]
     busy, *_ = await asyncio.gather(*(generate(engine, one) for one in [ask, *others]))
     assert busy.text == alone.text
+
+
+async def test_a_device_that_queues_work_gives_the_same_texts(
+    engine: Engine, tiny_gguf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Greedy steps that go out before the host saw a token, among others that cannot."""
+    asks = [
+        Ask(PROMPT[number:], sampling, num_predict=5 + number, num_ctx=12, stop=("zq",))
+        for number in range(4)
+        for sampling in (GREEDY, GREEDY, WARM)[: 2 + number % 2]
+    ]
+    expected = await asyncio.gather(*(generate(engine, ask) for ask in asks))
+    monkeypatch.setattr(runner, "device_queues", lambda: True)
+    settings = EngineSettings(num_parallel=3)
+    queued = await asyncio.to_thread(Engine.load, ModelSource(gguf=tiny_gguf), settings)
+    try:
+        found = await asyncio.gather(*(generate(queued, ask) for ask in asks))
+        alone = await generate(queued, asks[0])
+    finally:
+        await asyncio.to_thread(queued.close)
+    assert [(one.text, counts(one)) for one in found] == [
+        (one.text, counts(one)) for one in expected
+    ]
+    assert alone.text == expected[0].text
 
 
 async def test_another_seed_gives_another_text(engine: Engine) -> None:
@@ -281,12 +305,13 @@ async def test_a_failing_step_fails_its_requests_and_no_later_one(
     engine = await asyncio.to_thread(Engine.load, ModelSource(gguf=tiny_gguf), EngineSettings())
     try:
         with monkeypatch.context() as patch:
-            patch.setattr(Runner, "run", _explode)
+            patch.setattr(Runner, "launch", _explode)
             failed = await generate(engine, Ask(PROMPT, GREEDY, num_predict=5))
         answer = await generate(engine, Ask(PROMPT, GREEDY, num_predict=5))
     finally:
         await asyncio.to_thread(engine.close)
-    assert failed.last == Failed("the model failed: out of memory", 500)
+    told = "an error was encountered while running the model: out of memory"
+    assert failed.last == Failed(told, 500)
     assert counts(answer) == ("length", len(PROMPT), 5)
 
 

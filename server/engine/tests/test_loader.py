@@ -146,7 +146,8 @@ def test_both_forms_have_the_same_tokenizer(tmp_path: Path) -> None:
 
 
 GGUF_LIES: dict[str, tuple[dict[str, Any], str]] = {
-    "architecture": ({"general__architecture": "gemma"}, "'gemma' is not supported"),
+    "architecture": ({"general__architecture": "mamba"}, "'mamba' is not supported: its layers"),
+    "unknown architecture": ({"general__architecture": "mystery"}, "supported: these are: .*llama"),
     "layers": ({"llama__block_count": 1}, "no place in this model"),
     "more layers": ({"llama__block_count": 3}, "9 tensors are missing"),
     "many layers": ({"llama__block_count": 2_000_000}, "layers"),
@@ -154,11 +155,11 @@ GGUF_LIES: dict[str, tuple[dict[str, Any], str]] = {
     "heads": ({"llama__attention__head_count": 3}, "3 heads"),
     "no heads": ({"llama__attention__head_count": 0}, "lying"),
     "feed forward": ({"llama__feed_forward_length": 32}, "expected"),
-    "experts": ({"llama__expert_count": 8}, "mixture of experts"),
+    "experts": ({"llama__expert_count": 8}, "expert_used_count is None"),
     "epsilon": ({"llama__attention__layer_norm_rms_epsilon": float("nan")}, "epsilon"),
     "text for a number": ({"llama__context_length": "many"}, "context_length is 'many'"),
-    "rope": ({"llama__rope__scaling__type": "yarn"}, "'yarn' is not supported"),
-    "tokenizer": ({"tokenizer__ggml__model": "llama"}, "'llama' is not supported"),
+    "rope": ({"llama__rope__scaling__type": "ntk"}, "'ntk' is not supported"),
+    "tokenizer": ({"tokenizer__ggml__model": "rwkv"}, "'rwkv' is not supported"),
     "pre": ({"tokenizer__ggml__pre": "mystery"}, "'mystery' is not supported"),
     "tokens": ({"tokenizer__ggml__tokens": ["a", "a"]}, "names a token twice"),
     "many tokens": ({"tokenizer__ggml__tokens": [str(n) for n in range(900)]}, "differ in length"),
@@ -178,22 +179,23 @@ def test_a_gguf_that_contradicts_itself_is_refused(tmp_path: Path, lie: str) -> 
 
 
 def test_an_unsupported_quantisation_is_named(tmp_path: Path) -> None:
-    """Q4_K cannot be read yet: the message says which can."""
+    """IQ4_NL cannot be read yet: the message says which can."""
     tensors = tiny.gguf_tensors(tiny.weights())
-    tensors["output.weight"] = tiny.Stored(12, (1, 256), b"\0" * 144)
+    tensors["output.weight"] = tiny.Stored(20, (1, 256), b"\0" * 144)
     (tmp_path / "m").write_bytes(tiny.gguf_bytes(tiny.metadata(), tensors))
-    with pytest.raises(LoadError, match=r"Q4_K .* F32, F16, Q8_0, Q4_0, Q4_1"):
+    with pytest.raises(LoadError, match=r"IQ4_NL .* F32, F16, BF16, Q8_0"):
         from_gguf(tmp_path / "m")
 
 
 CONFIG_LIES: dict[str, tuple[dict[str, Any], str]] = {
-    "architecture": ({"model_type": "mamba"}, "'mamba' is not supported"),
+    "architecture": ({"model_type": "mamba"}, "'mamba' is not supported: its layers"),
+    "no architecture": ({"model_type": ["llama"]}, "is not supported: these are"),
     "layers": ({"num_hidden_layers": 10**9}, "num_hidden_layers"),
     "width": ({"hidden_size": -1}, "hidden_size is -1"),
     "heads": ({"num_attention_heads": 3}, "3 heads|expected"),
     "epsilon": ({"rms_norm_eps": "tiny"}, "rms_norm_eps"),
-    "rope": ({"rope_scaling": {"rope_type": "yarn", "factor": 2}}, "'yarn' is not supported"),
-    "window": ({"layer_types": ["sliding_attention"] * 2}, "sliding-window"),
+    "rope": ({"rope_scaling": {"rope_type": "ntk", "factor": 2}}, "'ntk' is not supported"),
+    "window": ({"layer_types": ["sliding_attention"] * 2}, "no llama can be made of this"),
     "vocabulary": ({"vocab_size": 1000}, "expected"),
 }
 

@@ -36,7 +36,7 @@ def sequence(number: int, length: int = 3, limits: Limits = FREE) -> Sequence:
 
 def step(one: Scheduler, token_id: int = 1) -> tuple[Plan, list[Token]]:
     plan = one.plan()
-    return plan, one.commit(plan, [token_id] * len(plan.decode))
+    return plan, one.commit({decode.slot: token_id for decode in plan.decode})
 
 
 def test_the_last_prompt_token_is_decoded_not_prefilled() -> None:
@@ -46,7 +46,7 @@ def test_the_last_prompt_token_is_decoded_not_prefilled() -> None:
     plan, tokens = step(one)
     assert [chunk.token_ids for chunk in plan.prefill] == [(1, 1)]
     assert [decode.position for decode in plan.decode] == [2]
-    assert tokens == [Token(0, 1, None)]
+    assert tokens == [Token(0, 0, 1, None)]
 
 
 def test_a_long_prompt_is_prefilled_in_chunks() -> None:
@@ -92,7 +92,7 @@ def test_the_end_token_is_the_last() -> None:
     one = scheduler()
     one.submit(sequence(0))
     _, tokens = step(one, STOP)
-    assert tokens == [Token(0, STOP, "stop")]
+    assert tokens == [Token(0, 0, STOP, "stop")]
     assert one.num_free_slots == 2
 
 
@@ -287,52 +287,113 @@ def test_a_limit_of_zero_or_less_is_ten_windows() -> None:
     ),
     cancelled=st.dictionaries(st.integers(0, 60), st.integers(0, 7), max_size=4),
     num_kept=st.lists(st.integers(0, 100), min_size=1, max_size=5),
+    stops=st.sets(st.integers(0, 60), max_size=4),
+    queues=st.booleans(),
 )
 def test_every_sequence_gets_all_its_tokens_once(
     slots: int,
     asks: list[tuple[int, int, int, bool]],
     cancelled: dict[int, int],
     num_kept: list[int],
+    stops: set[int],
+    queues: bool,
 ) -> None:
     """However sequences join, hit, shift and leave, positions stay whole and slots come back.
 
-    A model of the runner's caches checks each plan: what is decoded at a position has exactly
-    that many tokens before it, and what is to be kept is there.
+    Steps are made ahead wherever that is allowed, and run before or after the tokens of the one
+    in flight are known.
     """
     kept = itertools.cycle(num_kept)
     one = Scheduler(slots, BUDGET, frozenset({STOP}), lambda ids: min(next(kept), len(ids)))
     for number, (length, most, window, shift) in enumerate(asks):
         one.submit(Sequence(number, [1] * length, Limits(most, window, 2, shift)))
-    cached: dict[int, int] = {}
-    ended: set[int] = set()
+    caches, ended = Caches(), set[int]()
+    in_flight: Plan | None = None
     for now in range(4000):
         if now in cancelled:
             one.finish(cancelled[now])
             ended.add(cancelled[now])
-        if not one.busy:
+        if not one.busy and in_flight is None:
             break
-        for prefix in one.worth_keeping():
-            assert cached.get(prefix.slot, 0) >= len(prefix.token_ids)
-        plan = one.plan()
-        for slot in plan.release:
-            cached.pop(slot, None)
-        for prefix in plan.reuse:
-            cached[prefix.slot] = len(prefix.token_ids)
-        for chunk in plan.prefill:
-            assert cached.get(chunk.slot, 0) == chunk.start
-            cached[chunk.slot] = chunk.start + len(chunk.token_ids)
-        for decode in plan.decode:
-            assert cached.get(decode.slot, 0) == decode.position
-            cached[decode.slot] = decode.position + 1
-        started = {chunk.slot for chunk in plan.prefill} | {each.slot for each in plan.decode}
-        assert {prefix.slot for prefix in plan.reuse} <= started
-        assert len({decode.slot for decode in plan.decode}) == len(plan.decode)
-        for token in one.commit(plan, [1] * len(plan.decode)):
+        caches.check_kept(one.worth_keeping())
+        plan = in_flight or caches.ran(one.plan())
+        ahead = one.ahead()
+        if ahead and queues:
+            caches.ran(ahead)
+        token_id = STOP if now in stops else 1
+        for token in one.commit({decode.slot: token_id for decode in plan.decode}):
             assert token.sequence_id not in ended
             if token.last:
                 ended.add(token.sequence_id)
+        if ahead and not queues:
+            ahead = caches.ran(ahead) if one.keeps else None
+        in_flight = ahead
     assert one.num_free_slots == slots
     assert set(range(len(asks))) <= ended
+
+
+class Caches:
+    """How many tokens each slot has, as the runner would: checks the plans that it runs."""
+
+    def __init__(self) -> None:
+        self._lengths: dict[int, int] = {}
+
+    def ran(self, plan: Plan) -> Plan:
+        """What is decoded at a position has exactly that many tokens before it."""
+        for slot in plan.release:
+            self._lengths.pop(slot, None)
+        for prefix in plan.reuse:
+            self._lengths[prefix.slot] = len(prefix.token_ids)
+        for chunk in plan.prefill:
+            assert self._lengths.get(chunk.slot, 0) == chunk.start
+            self._lengths[chunk.slot] = chunk.start + len(chunk.token_ids)
+        for decode in plan.decode:
+            assert self._lengths.get(decode.slot, 0) == decode.position
+            self._lengths[decode.slot] = decode.position + 1
+        started = {chunk.slot for chunk in plan.prefill} | {each.slot for each in plan.decode}
+        assert {prefix.slot for prefix in plan.reuse} <= started
+        assert len({decode.slot for decode in plan.decode}) == len(plan.decode)
+        return plan
+
+    def check_kept(self, prefixes: tuple[Prefix, ...]) -> None:
+        """What is to be kept is there."""
+        for prefix in prefixes:
+            assert self._lengths.get(prefix.slot, 0) >= len(prefix.token_ids)
+
+
+def test_a_step_ahead_is_that_of_all_running_sequences() -> None:
+    """While one token is on its way, the next one's place is known."""
+    one = scheduler()
+    one.submit(sequence(0))
+    plan = one.plan()
+    assert one.ahead() == Plan((), (), (), (Decode(0, 3, None),))
+    one.commit({decode.slot: 1 for decode in plan.decode})
+    assert one.keeps
+
+
+def test_no_step_is_made_ahead_of_what_comes_first() -> None:
+    """A sequence that waits, one that still has a prompt, and one that is full are seen to."""
+    one = scheduler()
+    one.submit(sequence(0))
+    one.plan()
+    one.submit(sequence(1, length=40))
+    assert one.ahead() is None
+    one.plan()
+    assert one.ahead() is None
+    full = scheduler()
+    full.submit(sequence(0, limits=Limits(max_output=1, window=10, keep=0, shift=False)))
+    full.plan()
+    assert full.ahead() is None
+
+
+def test_an_end_makes_the_step_ahead_the_wrong_one() -> None:
+    """The row of a sequence that got its end token must leave first."""
+    one = scheduler()
+    one.submit(sequence(0))
+    plan = one.plan()
+    assert one.ahead() is not None
+    one.commit({decode.slot: STOP for decode in plan.decode})
+    assert not one.keeps
 
 
 @given(st.lists(st.tuples(st.sampled_from([0, 0, 64]), st.integers(1, 300)), max_size=12))

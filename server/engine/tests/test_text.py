@@ -83,6 +83,31 @@ def test_a_piece_carries_the_log_probabilities_of_its_tokens() -> None:
     assert [one.token for one in pieces[0].logprobs] == ["ro", "ad"]
 
 
+def test_the_tokens_of_a_stop_string_leave_no_trace() -> None:
+    """Neither log probabilities nor ids, as with the original; a cut token shows what is left."""
+    pieces, stopped = stream([b"a", b"b ro", b"bo", b"t!"], "robot")
+    assert stopped
+    assert [one.token for piece in pieces for one in piece.logprobs] == ["a", "b ro"]
+    (piece,), _ = stream([b"me", b"dia robot"], "robot", "media!")
+    assert [(one.token, one.token_bytes) for one in piece.logprobs] == [
+        ("me", b"me"),
+        ("dia ", b"dia "),
+    ]
+    (piece,), _ = stream([b"a ", b"ro", b"bot"], "robot", "a robin")
+    assert (piece.text, piece.ids, [one.token for one in piece.logprobs]) == ("a ", (0,), ["a "])
+
+
+def test_control_tokens_are_seen_where_they_are_asked_for() -> None:
+    """Parsers look for some of them; other answers do not show them."""
+    hidden = TokenText([b"a", b""])
+    stream_of = TextStream(hidden.showing({1: b"[CALL]"}), ())
+    assert [stream_of.feed(one, None) for one in (0, 1)] == [
+        Piece("a", (0,), ()),
+        Piece("[CALL]", (1,), ()),
+    ]
+    assert TextStream(hidden, ()).feed(1, None) is None
+
+
 def test_a_part_of_a_character_has_no_log_probability() -> None:
     """Neither half of a split character has an entry."""
     pieces, _ = stream([b"a", *(bytes([one]) for one in "é".encode())])

@@ -70,6 +70,21 @@ def test_all_known_end_tokens_end() -> None:
     assert gguf(eos_token_id=65).eos_ids == {65, tiny.END_ID}
 
 
+def test_control_tokens_are_shown_by_their_text() -> None:
+    """But for those that end: nothing comes behind them."""
+    types = [1] * (len(tiny.TOKENS) - 2) + [3, 3]
+    tokens = [*tiny.TOKENS[:-2], "[CALL]", tiny.END]
+    tokenizer = gguf(tokens=tokens, token_type=types)
+    assert tokenizer.shown(["[CALL]", tiny.END, "[OTHER]"]) == {tiny.END_ID - 1: b"[CALL]"}
+
+
+def test_channels_are_text_in_either_form(tmp_path: Path) -> None:
+    """llama.cpp shows the tokens of gpt-oss whatever the file says of them."""
+    for tokenizer in (gguf(), from_json(folder(tmp_path))):
+        assert tokenizer.decode(tokenizer.encode(tiny.START)) == tiny.START
+        assert len(tokenizer.encode(tiny.START, special=False)) == 1
+
+
 @given(st.text())
 def test_decoding_undoes_encoding(text: str) -> None:
     """Any text comes back from its bytes."""
@@ -100,6 +115,13 @@ def test_generation_config_lists_ends(tmp_path: Path) -> None:
     """A list of ids is taken whole."""
     tokenizer = from_json(folder(tmp_path, generation_config={"eos_token_id": [7, 8]}))
     assert {7, 8, tiny.END_ID} == tokenizer.eos_ids
+
+
+def test_ends_may_stand_in_the_part_of_the_text(tmp_path: Path) -> None:
+    """Configs of models that see have one inside another; one id alone is no list."""
+    configs = {"text_config": {"eos_token_id": 9}, "eos_token_id": 8}
+    tokenizer = from_json(folder(tmp_path, config=configs, generation_config={"eos_token_id": 7}))
+    assert tokenizer.eos_ids == {7, 8, 9, tiny.END_ID}
 
 
 @pytest.mark.parametrize("decoder", [None, {"type": "WordPiece"}, "ByteLevel"])

@@ -289,6 +289,12 @@ def write_gguf(
     return path
 
 
+def write_wide_gguf(path: Path, kind: str = "F32") -> Path:
+    """The same weights as two heads of 32 numbers and one of keys and values, to be packed."""
+    heads = {"llama__attention__head_count": 2, "llama__attention__head_count_kv": 1}
+    return write_gguf(path, weights(), kind, **heads)
+
+
 def prompts(count: int, seed: int = 5) -> Sequence[tuple[int, ...]]:
     """Random prompts of 1 to 40 tokens."""
     random = np.random.default_rng(seed)

@@ -1,0 +1,180 @@
+"""Rows drawn together against the same rows drawn one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import cast
+
+import mlx.core as mx
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ..drawing import Draw, Drawn
+from ..grammar import Matcher
+from ..offer import Offer, best_ids, largest, offered
+from ..sampling import Sampler, best, scores
+from ..sequence import Sampling
+from ..shortlist import DEPTH, TOP_DEPTH, Floats, Peaks, max_count, shortlist
+
+SIZES = (5120, 6000, 8197, 16384)  # of vocabularies, with a rest in no column and without
+
+samplings = st.builds(
+    Sampling,
+    seed=st.integers(0, 9),
+    temperature=st.sampled_from((0.0, 1e-30, 0.3, 0.8, 5.0)),
+    top_k=st.sampled_from((0, 1, 2, 7, 20, 40, 9000)),
+    top_p=st.sampled_from((0.0, 0.3, 0.9, 1.0, 5.0)),
+    min_p=st.sampled_from((0.0, 0.02, 0.5, 2.0)),
+    typical_p=st.sampled_from((0.0, 0.4, 0.95, 1.0)),
+    repeat_penalty=st.sampled_from((1.0, 1.0, 1.2)),
+    presence_penalty=st.sampled_from((0.0, 0.0, 1.5)),
+)
+asked = st.tuples(samplings, st.sampled_from((None, None, 0, 3, 20)))
+
+
+def rows_of(seed: int, num_rows: int, num_tokens: int) -> Floats:
+    """Logits with a few equal ones, of which some rows have many, and some impossible tokens."""
+    random = np.random.default_rng(seed)
+    logits = 3 * random.standard_normal((num_rows, num_tokens), dtype=np.float32)
+    for row in range(num_rows):
+        match random.integers(6):
+            case 0:
+                logits[row] = logits[row].round(1)
+            case 1:
+                logits[row] = np.sign(logits[row])
+            case 2:
+                logits[row, random.integers(0, num_tokens, num_tokens)] = -np.inf
+            case 3:
+                logits[row] -= 100
+    return logits
+
+
+def peaks_of(logits: Floats) -> Peaks:
+    of_logits = largest(mx.array(logits), DEPTH)
+    return Peaks(np.array(of_logits), np.array(largest(of_logits, TOP_DEPTH)))
+
+
+def step(logits: Floats, draws: Sequence[Draw]) -> list[Drawn]:
+    offer: Offer = offered(mx.array(logits), draws, on_gpu=False)
+    mx.eval(offer.arrays)
+    return offer.draw(draws)
+
+
+def drawn_alone(logits: Floats, draw: Draw) -> Drawn:
+    token_id = draw.sampler.draw(logits)
+    said = None if draw.num_top is None else scores(logits, token_id, draw.num_top)
+    return Drawn(token_id, said)
+
+
+@given(st.integers(0, 1 << 30), st.sampled_from(SIZES), st.data())
+@settings(max_examples=60, deadline=None)
+def test_listed_are_the_best_of_each_row(seed: int, num_tokens: int, data: st.DataObject) -> None:
+    """For any rows and counts, in the order of `best`; a row may be left undecided."""
+    logits = rows_of(seed, data.draw(st.integers(1, 70)), num_tokens)
+    rows = data.draw(st.sets(st.integers(0, len(logits) - 1), min_size=1).map(sorted))
+    count = st.integers(1, max_count(num_tokens))
+    counts = data.draw(st.lists(count, min_size=len(rows), max_size=len(rows)))
+    got = shortlist(logits, peaks_of(logits), rows, counts)
+    for place, (row, count_of_row) in enumerate(zip(rows, counts, strict=True)):
+        size = int(got.sizes[place])
+        assert size in (0, count_of_row)
+        expected = best(logits[row], size)
+        assert got.ids[place, :size].tolist() == expected.ids.tolist()
+        assert got.logits[place, :size].tolist() == expected.logits.tolist()
+        assert np.isneginf(got.logits[place, size:]).all()
+
+
+@pytest.mark.parametrize("num_tokens", SIZES)
+def test_ordinary_rows_are_decided(num_tokens: int) -> None:
+    """Logits that are not equal leave no row to be drawn by itself."""
+    logits = np.random.default_rng(0).standard_normal((80, num_tokens), dtype=np.float32)
+    counts = [1 + row % max_count(num_tokens) for row in range(80)]
+    assert shortlist(logits, peaks_of(logits), range(80), counts).sizes.tolist() == counts
+
+
+def test_a_row_of_no_numbers_is_undecided() -> None:
+    """And its neighbours are not."""
+    logits = np.random.default_rng(0).standard_normal((3, 5120), dtype=np.float32)
+    logits[1] = np.nan
+    assert shortlist(logits, peaks_of(logits), range(3), [9] * 3).sizes.tolist() == [9, 0, 9]
+
+
+@given(st.lists(asked, min_size=1, max_size=9), st.integers(0, 1 << 30), st.sampled_from(SIZES))
+@settings(max_examples=100, deadline=None)
+def test_together_equals_one_by_one(
+    requests: list[tuple[Sampling, int | None]], seed: int, num_tokens: int
+) -> None:
+    """Token for token, over several steps, with their log probabilities."""
+    together, apart = (
+        [Draw(Sampler(sampling, (1, 2, 3)), num_top) for sampling, num_top in requests]
+        for _ in range(2)
+    )
+    for number in range(3):
+        logits = rows_of(seed + number, len(requests), num_tokens)
+        assert step(logits, together) == [
+            drawn_alone(*one) for one in zip(logits, apart, strict=True)
+        ]
+
+
+@given(st.lists(asked, min_size=2, max_size=9), st.integers(0, 1 << 30), st.randoms())
+@settings(max_examples=60, deadline=None)
+def test_a_row_gets_the_same_token_in_any_company(
+    requests: list[tuple[Sampling, int | None]], seed: int, shuffler: object
+) -> None:
+    """Other neighbours and another place in the batch change nothing."""
+    logits = rows_of(seed, len(requests), 6000)
+    before = step(logits, [Draw(Sampler(one, ()), num_top) for one, num_top in requests])
+    chosen = list(np.random.default_rng(seed).permutation(len(requests)))[: len(requests) // 2 + 1]
+    after = step(
+        logits[chosen], [Draw(Sampler(requests[row][0], ()), requests[row][1]) for row in chosen]
+    )
+    assert after == [before[row] for row in chosen]
+
+
+def test_a_failing_row_fails_alone() -> None:
+    """Its neighbours get the tokens that they get without it."""
+
+    class Broken:
+        fault = None
+
+        def masked(self, logits: Floats) -> Floats:
+            raise ValueError("broken")
+
+    logits = rows_of(0, 6, 6000)
+    sampling = Sampling(seed=1, top_k=9)
+    expected = step(logits, [Draw(Sampler(sampling, ()), None) for _ in logits])
+    draws = [Draw(Sampler(sampling, ()), None) for _ in logits]
+    draws[2] = replace(draws[2], matcher=cast(Matcher, Broken()))
+    got = step(logits, draws)
+    assert str(got[2].fault) == "broken"
+    assert got[:2] + got[3:] == expected[:2] + expected[3:]
+
+
+@given(st.integers(0, 1 << 30), st.sampled_from((*SIZES, 49152)))
+@settings(max_examples=30, deadline=None)
+def test_the_best_is_found_by_blocks(seed: int, num_tokens: int) -> None:
+    """Among equals the smaller id."""
+    logits = rows_of(seed, 5, num_tokens)
+    assert np.array(best_ids(mx.array(logits))).tolist() == logits.argmax(axis=1).tolist()
+
+
+def test_greedy_rows_bring_no_logits_to_the_host() -> None:
+    """The step's graph ends with the ids of the largest."""
+    greedy = [Draw(Sampler(Sampling(temperature=0), ()), None)] * 3
+    offer = offered(mx.array(rows_of(0, 3, 6000)), greedy, on_gpu=False)
+    assert len(offer.arrays) == 1
+
+
+def test_sums_made_by_the_device_give_the_same_log_probabilities() -> None:
+    """To the precision of float32."""
+    logits = rows_of(0, 4, 6000)
+    draws = [Draw(Sampler(Sampling(temperature=0), ()), 3)] * 4
+    offer = offered(mx.array(logits), draws, on_gpu=True)
+    for got, expected in zip(offer.draw(draws), step(logits, draws), strict=True):
+        assert got.token_id == expected.token_id
+        assert got.scores is not None
+        assert expected.scores is not None
+        assert got.scores.logprob == pytest.approx(expected.scores.logprob, abs=1e-3)
