@@ -106,6 +106,17 @@ class Place:
     at: mx.array  # `(n,)`, the rows of the band
     offset: mx.array  # `(n,)`, the new tokens' positions
     end: int  # the longest row with its new token
+    level: bool  # whether all rows are equally long
+
+    def write(self, array: mx.array, new: mx.array) -> None:
+        """Put one token a row, `(n, heads, 1, ...)`, where it belongs.
+
+        In place: MLX reuses the buffer, since nothing else refers to it.
+        """
+        if self.level:  # one operation in the place of fifteen
+            array[: new.shape[0], :, self.end - 1 : self.end] = new
+        else:
+            array[self.at, :, self.offset] = new[:, :, 0]
 
 
 class Positions:
@@ -123,6 +134,7 @@ class Positions:
                 at=mx.arange(len(band.slots)),
                 offset=self.offset[end - len(band.slots) : end],
                 end=max(band.lengths) + 1,
+                level=min(band.lengths) == max(band.lengths),
             )
             for band, end in zip(taken, ends, strict=True)
         ]
@@ -183,9 +195,8 @@ class LayerCache(Attended):
         new, seen = stored(keys, values, self._packing), []
         for place in self.positions.places:
             arrays = place.band.layers[self._index]
-            # written in place: MLX reuses the buffer, since nothing else refers to it
             for array, one in zip(arrays, new, strict=True):
-                array[place.at, :, place.offset] = one[place.rows, :, 0]
+                place.write(array, one if len(self.positions.places) == 1 else one[place.rows])
             num_rows = place.rows.stop - place.rows.start
             own = tuple(one[:num_rows, :, : place.end] for one in arrays)
             seen.append(attended(own, self._packing))

@@ -68,12 +68,18 @@ def product(x: mx.array, weight: mx.array, num_outputs: int) -> mx.array:
     rows = x.size // inputs
     portions = -(-rows // max(1, UNPACKED // (inputs * width)))
     size = -(-rows // portions)
-    flat = x.reshape(rows, inputs)
-    if portions * size > rows:
-        flat = mx.pad(flat, [(0, portions * size - rows), (0, 0)])
-    # tile by tile, so that each stays in the cache for all its portions
-    out = flat.reshape(1, portions, size, inputs) @ weight[:, None]
-    out = out.transpose(1, 2, 0, 3).reshape(portions * size, count * width)
+    if portions == 1:  # a decode step: as few operations as it takes
+        out = x.reshape(1, rows, inputs) @ weight
+        if rows > 1:
+            out = out.swapaxes(0, 1)
+        out = out.reshape(rows, count * width)
+    else:
+        flat = x.reshape(rows, inputs)
+        if portions * size > rows:
+            flat = mx.pad(flat, [(0, portions * size - rows), (0, 0)])
+        # tile by tile, so that each stays in the cache for all its portions
+        out = flat.reshape(1, portions, size, inputs) @ weight[:, None]
+        out = out.transpose(1, 2, 0, 3).reshape(portions * size, count * width)
     if out.shape != (rows, num_outputs):
         out = out[:rows, :num_outputs]
     return out.reshape(*x.shape[:-1], num_outputs)
