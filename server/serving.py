@@ -47,7 +47,11 @@ async def _serve(settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     runner = web.AppRunner(
-        app, handler_cancellation=True, access_log=None, shutdown_timeout=DRAIN_S
+        app,
+        handler_cancellation=True,
+        access_log=None,
+        shutdown_timeout=DRAIN_S,
+        auto_decompress=False,
     )
     await runner.setup()
     try:

@@ -5,6 +5,7 @@ that nothing a client or a manifest says leaves the store. What is written appea
 at all: a temporary file beside its place, synced, renamed.
 """
 
+import dataclasses
 import hashlib
 import json
 import os
@@ -205,7 +206,10 @@ class Store:
 
     def names(self) -> Iterator[ModelName]:
         """The names of all manifests; files that are no manifest by their place are skipped."""
-        for path in sorted(self._manifests.glob("*/*/*/*")):
+        paths = [self._manifests]
+        for _ in dataclasses.fields(ModelName):  # a level of folders for each part of a name
+            paths = [one for each in paths for one in _inside(each)]
+        for path in paths:
             with suppress(InvalidNameError):
                 name = ModelName(*path.relative_to(self._manifests).parts)
                 if path.is_file():
@@ -305,6 +309,14 @@ class Store:
 
     def _path(self, name: ModelName) -> Path:
         return self._manifests / name.host / name.namespace / name.model / name.tag
+
+
+def _inside(folder: Path) -> list[Path]:
+    """What a folder has, in order; nothing where it is none, or just goes with its last model."""
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []
 
 
 def _layer(record: dict[str, Json]) -> Layer:

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -238,3 +239,21 @@ def test_blobs_of_early_releases_get_their_new_names(store: Store) -> None:
     (blobs / "other:abcd").write_bytes(b"")
     store.adopt_old_names()
     assert {path.name for path in blobs.iterdir()} == {"sha256-abcd", "other:abcd"}
+
+
+def test_a_folder_that_goes_while_models_are_listed_is_no_fault(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another request deletes the last model of a namespace: the others are listed."""
+    put(store, "a/gone")
+    put(store, "b/stays")
+    gone = store.root / "manifests/registry.ollama.ai/a"
+    listed = Path.iterdir
+
+    def iterdir(folder: Path) -> Iterator[Path]:
+        if folder == gone:
+            raise FileNotFoundError(folder)
+        return listed(folder)
+
+    monkeypatch.setattr(Path, "iterdir", iterdir)
+    assert [name.short for name in store.names()] == ["b/stays:latest"]
