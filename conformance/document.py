@@ -1,4 +1,4 @@
-"""The documents of a run: run.jsonl as it goes; at its end junit.xml, badge.svg and report.html."""
+"""The documents of a run: run.jsonl as it goes; at its end JUnit, badges and the page."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import Any, TextIO
 from xml.etree import ElementTree
 
+from .badge import badge, badge_json
+
 REPORTS = "parallama.reports"
-GREEN, RED, GREY = "#2e7d32", "#c62828", "#616161"
-CHARACTER_WIDTH = 6.6  # of the badge's 11 px font, about
 
 
 class RunDocument:
     """Listens to a run and writes it down."""
 
-    def __init__(self, out: Path) -> None:
+    def __init__(self, out: Path, junit_at: Path | None = None) -> None:
         self.out = out
+        self.junit_at = junit_at or out / "junit.xml"
         self.notes: list[str] = []  # what could not be written, for the terminal
         self._file: TextIO | None = None
         self._verdicts: list[dict[str, Any]] = []
@@ -39,8 +40,12 @@ class RunDocument:
         self._write(footer)
         assert self._file is not None
         self._file.close()
-        junit(self._verdicts).write(self.out / "junit.xml", encoding="utf-8", xml_declaration=True)
+        self.junit_at.parent.mkdir(parents=True, exist_ok=True)
+        tree = junit(self._verdicts, footer.get("baseline"))
+        tree.write(self.junit_at, encoding="utf-8", xml_declaration=True)
         (self.out / "badge.svg").write_text(badge(footer), encoding="utf-8")
+        told = json.dumps(badge_json(footer), indent=2)
+        (self.out / "badge.json").write_text(f"{told}\n", encoding="utf-8")
         note = write_page(self.out)
         if note is not None:
             self.notes.append(note)
@@ -63,13 +68,20 @@ def write_page(out: Path) -> str | None:
     return f"report.html was not written: {last[0]}"
 
 
-def junit(verdicts: list[dict[str, Any]]) -> ElementTree.ElementTree[ElementTree.Element]:
-    """The verdicts as a JUnit file: one suite a class."""
+def junit(
+    verdicts: list[dict[str, Any]], baseline: dict[str, list[dict[str, str]]] | None = None
+) -> ElementTree.ElementTree[ElementTree.Element]:
+    """The verdicts as a JUnit file: one suite a class; what is known counts as skipped."""
     root = ElementTree.Element("testsuites", name="parallama conformance")
+    weighed = {
+        entry["id"]: (word, f"{word} by the baseline: {entry['reason']}")
+        for word, entries in (baseline or {}).items()
+        for entry in entries
+    }
     for group in dict.fromkeys(line["class"] for line in verdicts):
         lines = [line for line in verdicts if line["class"] == group]
         suite = ElementTree.SubElement(root, "testsuite", name=group, tests=str(len(lines)))
-        tags = [_junit_case(suite, line) for line in lines]
+        tags = [_junit_case(suite, line, *weighed.get(line["id"], ("", ""))) for line in lines]
         for tag, key in (("failure", "failures"), ("error", "errors"), ("skipped", "skipped")):
             suite.set(key, str(tags.count(tag)))
     return ElementTree.ElementTree(root)
@@ -85,17 +97,19 @@ JUNIT_TAGS = {
 }
 
 
-def _junit_case(suite: ElementTree.Element, line: dict[str, Any]) -> str | None:
+def _junit_case(
+    suite: ElementTree.Element, line: dict[str, Any], weighed: str, why: str
+) -> str | None:
     """Add one verdict; the tag that it got, None when it passed."""
     seconds = f"{line['duration_ms'] / 1e3:.3f}"
     case = ElementTree.SubElement(
         suite, "testcase", classname=line["class"], name=line["id"], time=seconds
     )
-    tag = JUNIT_TAGS.get(line["verdict"])
+    tag = {"known": "skipped", "fixed": "failure"}.get(weighed, JUNIT_TAGS.get(line["verdict"]))
     if tag is None:
         return None
     note = ElementTree.SubElement(case, tag, type=f"{line['level']} {line['verdict']}")
-    note.set("message", printable(line["reason"] or line["verdict"]))
+    note.set("message", printable(why or line["reason"] or line["verdict"]))
     shown = (f"{key}: {line[key]}" for key in ("title", "expected", "actual", "curl"))
     note.text = printable("\n".join(shown))
     return tag
@@ -109,21 +123,3 @@ def printable(text: str) -> str:
         if character in "\t\n" or (character >= " " and character not in "\ufffe\uffff")
     )
     return "".join(kept).encode(errors="replace").decode()
-
-
-def badge(footer: dict[str, Any]) -> str:
-    """The headline as a small picture."""
-    left, right = "ollama api", footer["headline"]
-    colour = {0: GREEN, 1: RED}.get(footer["exit_status"], GREY)
-    split = round(len(left) * CHARACTER_WIDTH + 12)
-    width = split + round(len(right) * CHARACTER_WIDTH + 12)
-    return f"""<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="20" role="img">
-<title>{left}: {right}</title>
-<rect width="{width}" height="20" rx="3" fill="{colour}"/>
-<path d="M3 0h{split - 3}v20H3a3 3 0 0 1-3-3V3a3 3 0 0 1 3-3z" fill="#424242"/>
-<g fill="#fff" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11" text-anchor="middle">
-<text x="{split / 2}" y="14">{left}</text>
-<text x="{(split + width) / 2}" y="14">{right}</text>
-</g>
-</svg>
-"""

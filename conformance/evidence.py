@@ -15,6 +15,7 @@ from typing import Any, NoReturn, TypeAlias
 Json: TypeAlias = Any  # a JSON value, or the fields of a request: the target decides what it is
 
 MAX_BODY_CHARACTERS = 64 * 1024
+MAX_CURL_BODY = 16 * 1024  # more cannot be pasted
 
 
 class Wrong(Exception):  # noqa: N818  # a finding, not an error of ours
@@ -159,7 +160,7 @@ class Exchange:
         words = ["curl", "-sS", "-i", "-N"]
         if self.request.method == "HEAD":
             words[-1] = "--head"
-        elif self.request.method != "GET":
+        elif self.request.method != "GET" or self.request.body is not None:
             words += ["-X", self.request.method]
         words.append(self.url + self.request.path)
         for name, value in self.request.headers:
@@ -167,15 +168,26 @@ class Exchange:
                 words += ["-H", f"{name}: {value}"]
             elif name.lower() == "host" and value not in self.url:
                 words += ["-H", f"Host: {value}"]
-        return shlex.join(words) + self._curl_body()
+        return self._piped(shlex.join(words))
 
-    def _curl_body(self) -> str:
-        if self.request.body is None:
-            return ""
+    def _piped(self, command: str) -> str:
+        """The command with its body: as an argument where it can be one, else through a pipe."""
+        body = self.request.body
+        if body is None:
+            return command
+        if len(body) > MAX_CURL_BODY:
+            return f"{command} --data-binary @FILE"
         try:
-            return f" -d {shlex.quote(self.request.body.decode())}"
+            text = body.decode()
         except UnicodeDecodeError:
-            return " --data-binary @FILE"
+            text = "\0"
+        if "\0" not in text:
+            option = "--data-raw" if text.startswith("@") else "-d"
+            return f"{command} {option} {shlex.quote(text)}"
+        escaped = "".join(
+            chr(one) if 32 <= one < 127 and one not in b"\\%'" else f"\\{one:03o}" for one in body
+        )
+        return f"printf -- '{escaped}' | {command} --data-binary @-"
 
     def document(self) -> dict[str, Any]:
         """Itself as run.jsonl has it."""

@@ -20,5 +20,10 @@ def pytest_parallama_verdict(verdict: dict[str, Any]) -> None:
 
 
 @pytest.hookspec()
+def pytest_parallama_exchanges(verdict: dict[str, Any], exchanges: list[dict[str, Any]]) -> None:
+    """What was said for a verdict, normalised; only where a run is recorded."""
+
+
+@pytest.hookspec()
 def pytest_parallama_finished(footer: dict[str, Any]) -> None:
     """The end, in any case: also after Ctrl-C."""

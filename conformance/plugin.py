@@ -9,28 +9,39 @@ from __future__ import annotations
 
 import fcntl
 import json
-import platform
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from . import hooks
+from .baseline import Baseline, BaselineError, read_baseline
 from .check import Check
+from .clients import EVERY
 from .document import RunDocument
 from .evidence import Json
-from .judgement import FINDINGS, judge_run
-from .run import SUITES, NoSuchModel, Unreachable, dismiss, judge, prepare, selected
+from .heading import header, now
+from .items import PROPERTY, Suite
+from .judgement import judge_run
+from .normal import normal
+from .reference import Reference, find_reference, read_reference
+from .run import (
+    SUITES,
+    NoSuchModel,
+    Unreachable,
+    dismiss,
+    judge_whole,
+    load_checks,
+    prepare,
+)
 from .settings import Settings, target_address
 from .setup import Setup, read_setup
 
-PROPERTY = "parallama"
 MAX_SILENCES, IMPATIENT_S = 2, 3.0
 
 
@@ -42,7 +53,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--target-class", metavar="NAME", action="append", default=[])
     group.addoption("--target-claim", metavar="NAME", action="append", default=[])
     group.addoption("--target-level", choices=("must", "should", "may"))
+    group.addoption("--target-registry-host", metavar="HOST", help="how the target reaches us")
+    group.addoption("--target-registry-bind", metavar="HOST", help="where our registry listens")
     group.addoption("--target-strict", action="store_true", help="a failed SHOULD counts")
+    group.addoption("--target-baseline", metavar="FILE", type=Path, help="failures that are known")
+    group.addoption("--target-reference", metavar="URL", help="a second server, or a recording")
+    group.addoption("--target-record", action="store_true", help="tell listeners what was said")
+    group.addoption("--target-fuzz", metavar="N", type=int, default=0, help="made-up requests")
+    group.addoption("--target-fuzz-seed", metavar="N", type=int, default=0)
     group.addoption("--target-out", metavar="DIR", type=Path, help="write the documents here")
 
 
@@ -56,6 +74,10 @@ def pytest_configure(config: pytest.Config) -> None:
     option = config.option
     if option.target is None:
         return
+    try:
+        known = read_known(option.target_baseline)
+    except BaselineError as error:
+        raise pytest.UsageError(str(error)) from None
     settings = Settings(
         address=target_address(option.target),
         model=option.target_model,
@@ -65,12 +87,25 @@ def pytest_configure(config: pytest.Config) -> None:
         strict=option.target_strict,
         expression=option.keyword or None,
         out=option.target_out,
+        registry_host=option.target_registry_host,
+        registry_bind=option.target_registry_bind,
+        baseline=known,
+        reference=option.target_reference,
+        record=option.target_record,
+        fuzz=option.target_fuzz,
+        fuzz_seed=option.target_fuzz_seed,
     )
     if config.args_source is not config.ArgsSource.ARGS:
         config.args = [str(SUITES)]
     if settings.out is not None and not hasattr(config, "workerinput"):
         config.pluginmanager.register(RunDocument(settings.out), "parallama-document")
     config.pluginmanager.register(Judge(config, settings), "parallama-judge")
+
+
+def read_known(path: Path | None) -> Baseline | None:
+    """The baseline in a file, as of today; None without a file. Raises BaselineError."""
+    today = datetime.now(UTC).date()
+    return None if path is None else read_baseline(path, load_checks(), today)
 
 
 class Judge:
@@ -81,6 +116,9 @@ class Judge:
         self.settings = settings
         self.worker: dict[str, Any] | None = getattr(config, "workerinput", None)
         self.setup: Setup | None = None
+        self.reference: Reference | None = None
+        self.total = 0  # checks of this run
+        self.whole = 0  # checks there are
         self.verdicts: list[dict[str, Any]] = []
         self.started = False
         self.silences = 0
@@ -91,20 +129,50 @@ class Judge:
     def pytest_sessionstart(self) -> None:
         """Calibrate and provision, once."""
         if self.worker is not None:
-            self.setup = read_setup(json.loads(self.worker[PROPERTY]))
+            known = json.loads(self.worker[PROPERTY])
+            self.setup = read_setup(known["setup"])
+            self.reference = read_reference(known["reference"]) if known["reference"] else None
         elif not self.config.option.collectonly:
             try:
-                self.setup = prepare(self.settings.address, self.settings.model)
+                self._prepare()
             except Unreachable as why:
                 pytest.exit(str(why), returncode=3)
-            except NoSuchModel as why:
+            except (NoSuchModel, ValueError) as why:
                 raise pytest.UsageError(str(why)) from None
+
+    def _prepare(self) -> None:
+        settings = self.settings
+        self.whole = len(load_checks())
+        if settings.reference is not None:
+            self.reference = find_reference(settings.reference, settings.model)
+            if self.reference.setup is not None:  # asked as the target is, by the same chance
+                setup = self._as_asked(self.reference.setup)
+                self.reference = replace(self.reference, setup=setup)
+        self.setup = self._as_asked(prepare(settings.address, settings.model))
+
+    def _as_asked(self, setup: Setup) -> Setup:
+        """With what the user said of registries and of made-up requests."""
+        settings = self.settings
+        return replace(
+            setup,
+            registry_host=settings.registry_host,
+            registry_bind=settings.registry_bind,
+            fuzz=settings.fuzz,
+            fuzz_seed=settings.fuzz_seed,
+        )
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Json) -> None:
         """Tell an xdist worker what we know."""
         assert self.setup is not None
-        node.workerinput[PROPERTY] = json.dumps(self.setup.document())
+        reference = self.reference.document() if self.reference else None
+        known = {"setup": self.setup.document(), "reference": reference}
+        node.workerinput[PROPERTY] = json.dumps(known)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
+        """Learn from a worker how many checks there will be."""
+        self.total = len(ids)
 
     def pytest_collect_directory(self, path: Path, parent: pytest.Collector) -> object:
         """The suites, without importing them as test modules."""
@@ -124,7 +192,7 @@ class Judge:
     def _start(self, total: int) -> None:
         assert self.setup is not None
         self.started = True
-        made = header(self.setup, self.settings)
+        made = header(self.setup, self.settings, self.reference)
         self.config.hook.pytest_parallama_started(setup=self.setup, header=made, total=total)
 
     # -- during -----------------------------------------------------------------------------
@@ -133,12 +201,24 @@ class Judge:
         """Judge one check; in company, one that must be alone waits for the others."""
         assert self.setup is not None
         if self.worker is None:
-            line = judge(check, self.setup, self.settings.claims)
+            line = self._judge(check)
         else:
             with _company(self.setup.token, alone=check.alone or check.race):
-                line = judge(check, self.setup, self.settings.claims)
+                line = self._judge(check)
         self._lose_patience("nothing came for" in str(line["actual"]))
         return line
+
+    def _judge(self, check: Check) -> dict[str, Any]:
+        """The verdict; with what was said where someone wants that, and what another said."""
+        assert self.setup is not None
+        line, exchanges = judge_whole(check, self.setup, self.settings.claims)
+        if self.reference is None and not self.settings.record:
+            return line
+        pairs = normal(exchanges, self.setup.token)
+        if self.reference is not None:
+            beside = self.reference.beside(check, pairs, self.settings.claims)
+            line |= {"reference": beside} if beside is not None else {}
+        return line | ({"exchanges": pairs} if self.settings.record else {})
 
     def _lose_patience(self, hung: bool) -> None:
         """After some silences in a row the target is taken for dead, and waited for less."""
@@ -152,8 +232,11 @@ class Judge:
         if report.when != "call" or self.worker is not None or not isinstance(found, str):
             return
         if not self.started:
-            self._start(0)
+            self._start(self.total)
         verdict = json.loads(found)
+        said = verdict.pop("exchanges", None)
+        if said is not None:
+            self.config.hook.pytest_parallama_exchanges(verdict=verdict, exchanges=said)
         self.verdicts.append(verdict)
         self.config.hook.pytest_parallama_verdict(verdict=verdict)
 
@@ -162,6 +245,8 @@ class Judge:
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, exitstatus: int) -> None:
         """Clean up and sum up, also after Ctrl-C."""
+        if self.worker is None and self.reference is not None and self.reference.setup is not None:
+            dismiss(self.reference.setup)
         if self.worker is not None or self.setup is None:
             return
         dismiss(self.setup)
@@ -174,67 +259,12 @@ class Judge:
             strict=self.settings.strict,
             missing_claims=missing,
             interrupted=exitstatus == pytest.ExitCode.INTERRUPTED,
+            partial=len(self.verdicts) < self.whole,
+            every_client=EVERY,
+            baseline=self.settings.baseline,
         )
         made = {"kind": "footer", "finished_at": now(), **footer}
         self.config.hook.pytest_parallama_finished(footer=made)
-
-
-class Suite(pytest.File):
-    """A module of checks."""
-
-    def __init__(self, *, judge: Judge, **given: Json) -> None:
-        super().__init__(**given)
-        self.judge = judge
-
-    def collect(self) -> Iterator[pytest.Item]:
-        """Its checks, as far as they are selected."""
-        settings = self.judge.settings
-        for one in selected(settings.classes, settings.level):
-            if one.run.__module__.rpartition(".")[2] == self.path.stem:
-                yield CheckItem.from_parent(self, name=one.id, check=one, judge=self.judge)
-
-
-class CheckItem(pytest.Item):
-    """A check."""
-
-    def __init__(self, *, check: Check, judge: Judge, **given: Json) -> None:
-        super().__init__(**given)
-        self.check = check
-        self.judge = judge
-        self.extra_keyword_matches |= {check.level.value.lower(), check.group}
-
-    def runtest(self) -> None:
-        """Judge, and say to pytest what it can say."""
-        verdict = self.judge.verdict(self.check)
-        self.user_properties.append((PROPERTY, json.dumps(verdict)))
-        outcome = verdict["verdict"]
-        counted = ("MUST", "SHOULD") if self.judge.settings.strict else ("MUST",)
-        if outcome == "errored" or (outcome in FINDINGS and self.check.level in counted):
-            raise CheckFailed(verdict)
-        if outcome in ("not_offered", "not_judged"):
-            pytest.skip(verdict["reason"])
-        if outcome != "passed":
-            pytest.xfail(f"{outcome}: {verdict['reason']}")
-
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> str:  # type: ignore[override]
-        """Expected, actual and a curl line, instead of a traceback."""
-        if isinstance(excinfo.value, CheckFailed):
-            return str(excinfo.value)
-        return str(super().repr_failure(excinfo))
-
-    def reportinfo(self) -> tuple[Path, int, str]:
-        """Where the check is written."""
-        return self.path, self.check.run.__code__.co_firstlineno, self.name
-
-
-class CheckFailed(Exception):  # noqa: N818
-    """A finding, told in the words of its verdict."""
-
-    def __init__(self, verdict: dict[str, Any]) -> None:
-        lines = [f"{verdict['level']}: {verdict['title']}"]
-        lines += [f"{key + ':':10}{verdict[key]}" for key in ("expected", "actual", "reason")]
-        lines += [f"breaks:   {', '.join(verdict['breaks'])}"] if verdict["breaks"] else []
-        super().__init__("\n".join([*lines, f"{verdict['curl']}"]))
 
 
 @contextmanager
@@ -247,42 +277,3 @@ def _company(token: str, *, alone: bool) -> Iterator[None]:
 
 def _lock(token: str) -> Path:
     return Path(tempfile.gettempdir()) / f"parallama-check-{token}.lock"
-
-
-def now() -> str:
-    """The time, as documents have it."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def header(setup: Setup, settings: Settings) -> dict[str, Any]:
-    """The header of run.jsonl."""
-    return {
-        "kind": "header",
-        "schema": "parallama/run/1",
-        "suite_version": _suite_version(),
-        "started_at": now(),
-        "target": {
-            "url": setup.url,
-            "version": setup.version,
-            "server": setup.server,
-            "model": setup.model,
-            "scripted": setup.scripted,
-        },
-        "selection": settings.selection,
-        "machine": {
-            "system": f"{platform.system()} {platform.release()}",
-            "architecture": platform.machine(),
-            "python": platform.python_version(),
-        },
-        "calibration": {
-            "trusts_status": setup.calibration.trusts_status,
-            "notes": list(setup.calibration.notes),
-        },
-    }
-
-
-def _suite_version() -> str:
-    try:
-        return metadata.version("parallama")
-    except metadata.PackageNotFoundError:
-        return "0"

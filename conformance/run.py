@@ -15,7 +15,9 @@ from typing import Any
 from .address import Address
 from .calibrate import absent_classes, calibrate, listed_names, recites
 from .check import CHECKS, Check, Level, Outcome, Undecided, Verdict
+from .clients import consequences
 from .evidence import Exchange, Json, Wrong
+from .extra import dismiss_extras
 from .provision import provision, remove
 from .setup import Calibration, Setup
 from .target import Target
@@ -118,7 +120,8 @@ def _with_models(setup: Setup, model: str | None) -> Setup:
 
 
 def dismiss(setup: Setup) -> None:
-    """Delete the models that `prepare` created."""
+    """Delete the models that `prepare` created, and those that checks asked for since."""
+    dismiss_extras(Target(setup, FAREWELL))
     if setup.provision is not None:
         prefix = f"parallama-check-{setup.token}"
         remove(Target(setup, FAREWELL), [f"{prefix}/scripted", f"{prefix}/plain"])
@@ -126,6 +129,13 @@ def dismiss(setup: Setup) -> None:
 
 def judge(check: Check, setup: Setup, claims: Iterable[str] = ()) -> dict[str, Any]:
     """Run one check into a verdict of run.jsonl; a race that is lost is run again."""
+    return judge_whole(check, setup, claims)[0]
+
+
+def judge_whole(
+    check: Check, setup: Setup, claims: Iterable[str] = ()
+) -> tuple[dict[str, Any], list[Exchange]]:
+    """The verdict of one check, and all that was said for it."""
     started = time.monotonic()
     attempts = [_attempt(check, setup, claims)]
     while check.race and _worth_another(attempts):
@@ -135,7 +145,7 @@ def judge(check: Check, setup: Setup, claims: Iterable[str] = ()) -> dict[str, A
     line["duration_ms"] = round((time.monotonic() - started) * 1e3, 3)
     if len(attempts) > 1:
         line["attempts"] = [one.outcome.value for one, _ in attempts]
-    return line
+    return line, target.exchanges
 
 
 def _worth_another(attempts: list[tuple[Verdict, Target]]) -> bool:
@@ -156,21 +166,28 @@ def _attempt(check: Check, setup: Setup, claims: Iterable[str]) -> tuple[Verdict
     target = Target(setup)
     absent = setup.absent.get(check.group)
     if absent is not None:
-        claimed = check.group in set(claims)
-        outcome = Outcome.FAILED if claimed else Outcome.NOT_OFFERED
-        reason = f"{check.group} was claimed, but is absent: {absent}" if claimed else absent
-        expected = f"class {check.group} to be offered"
-        return Verdict(outcome, expected, "it is absent", reason), target
+        return _absent(check, absent, claims), target
     try:
         return check.run(target), target
     except Wrong as wrong:
         return Verdict(Outcome.FAILED, wrong.expected, wrong.actual, str(wrong)), target
     except Undecided as undecided:
+        if undecided.outcome is Outcome.NOT_OFFERED:
+            return _absent(check, undecided.reason, claims), target
         return Verdict(undecided.outcome, reason=undecided.reason), target
     except Exception as error:
         return _raised(check, error), target
     finally:
         target.clean()
+
+
+def _absent(check: Check, why: str, claims: Iterable[str]) -> Verdict:
+    """What a class that is not there amounts to: nothing, unless it was claimed."""
+    expected = f"class {check.group} to be offered"
+    if check.group in set(claims):
+        why = f"{check.group} was claimed, but is absent: {why}"
+        return Verdict(Outcome.FAILED, expected, "it is absent", why)
+    return Verdict(Outcome.NOT_OFFERED, expected, "it is absent", why)
 
 
 def _raised(check: Check, error: Exception) -> Verdict:
@@ -225,4 +242,6 @@ def verdict_line(check: Check, verdict: Verdict, target: Target) -> dict[str, An
         kept = [one for one in target.exchanges if one is not shown][-(MAX_EVIDENCE - 1) :]
         exchanges = [*kept, shown] if shown else kept
         line["evidence"] = [one.document() for one in exchanges]
+    if verdict.outcome is Outcome.FAILED:
+        line["consequences"] = consequences(check.covers)
     return line

@@ -10,6 +10,7 @@ from typing import Any
 
 FIXTURES = Path(__file__).resolve().parent.parent / "fixtures"
 SCRIPTED = FIXTURES / "models" / "scripted"
+SEEING = FIXTURES / "models" / "scripted-vision"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,7 @@ class Recital:
     thinking: str
     tool_calls: tuple[dict[str, Any], ...]  # name, arguments
     ends: bool
+    images: tuple[str, ...] = ()  # beside a raw prompt; others are in their messages
 
     @property
     def asked(self) -> dict[str, Any]:
@@ -64,18 +66,18 @@ class Script:
 
 
 @cache
-def load_script() -> Script:
-    """The script beside the model. Raises OSError or ValueError when the fixtures are not whole."""
-    script = json.loads((SCRIPTED / "script.json").read_text(encoding="utf-8"))
+def load_script(folder: Path = SCRIPTED) -> Script:
+    """The script beside a model. Raises OSError or ValueError when the fixtures are not whole."""
+    script = json.loads((folder / "script.json").read_text(encoding="utf-8"))
     if script.get("schema") != "parallama/script/1":
-        raise ValueError(f"{SCRIPTED / 'script.json'} is no parallama/script/1")
+        raise ValueError(f"{folder / 'script.json'} is no parallama/script/1")
     return Script(
         context_length=script["context_length"],
         parameters=script["parameters"],
         recitals={entry["id"]: _recital(entry) for entry in script["recitals"]},
         distributions={entry["id"]: _distribution(entry) for entry in script["distributions"]},
-        template=(SCRIPTED / script["template"]).read_text(encoding="utf-8"),
-        plain_template=(SCRIPTED / "plain.gotmpl").read_text(encoding="utf-8"),
+        template=(folder / script["template"]).read_text(encoding="utf-8"),
+        plain_template=(folder / script["plain_template"]).read_text(encoding="utf-8"),
     )
 
 
@@ -93,6 +95,7 @@ def _recital(entry: dict[str, Any]) -> Recital:
         thinking=entry.get("thinking") or "",
         tool_calls=tuple(entry.get("tool_calls") or ()),
         ends=entry["ends"],
+        images=tuple(entry.get("images") or ()),
     )
 
 
@@ -114,4 +117,10 @@ def weights() -> bytes:
 
 def safetensors() -> dict[str, bytes]:
     """The same weights as a folder of safetensors: file name to content."""
-    return {path.name: path.read_bytes() for path in sorted((SCRIPTED / "safetensors").iterdir())}
+    return folder_files(SCRIPTED / "safetensors")
+
+
+def folder_files(folder: Path) -> dict[str, bytes]:
+    """The files of a folder: their paths within it to their contents."""
+    found = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .address import Address, parse_address
+from .baseline import Baseline
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,13 @@ class Settings:
     strict: bool = False
     expression: str | None = None
     out: Path | None = None
+    registry_host: str | None = None
+    registry_bind: str | None = None
+    baseline: Baseline | None = None
+    reference: str | None = None  # a URL, or the file of a recording
+    record: bool = False  # tell listeners what was said
+    fuzz: int = 0  # made-up requests of each family; 0: a few
+    fuzz_seed: int = 0
 
     @property
     def selection(self) -> dict[str, Any]:
@@ -32,6 +40,8 @@ class Settings:
             "expression": self.expression,
             "level": self.level.upper() if self.level else None,
             "strict": self.strict,
+            "fuzz": self.fuzz,
+            "fuzz_seed": self.fuzz_seed,
         }
 
 

@@ -56,6 +56,11 @@ class Setup:
     server: str | None = None
     absent: dict[str, str] = field(default_factory=dict)  # class not offered: how we know
     silence_s: float = 90.0
+    fuzz: int = 0  # made-up requests of each family; 0: a few
+    fuzz_seed: int = 0
+    registry_host: str | None = None  # by which the target reaches a registry of ours
+    registry_bind: str | None = None  # where that one listens
+    extras: dict[str, str] = field(default_factory=dict)  # what they are for, to models given
 
     def document(self) -> dict[str, Any]:
         """Itself as JSON values."""

@@ -163,12 +163,13 @@ class Target:
             ask["think"] = asked["think"]
         return self.post("/api/generate", {**ask, **fields}, options=self.options(options or {}))
 
-    def draw(self, id: str, **options: Json) -> Exchange:
+    def draw(self, id: str, *, prompt: str | None = None, **options: Json) -> Exchange:
         """One token after the prompt of a known distribution, with sampling off but for these."""
         off = {"temperature": 1, "top_k": 0, "top_p": 1.0, "min_p": 0.0, "repeat_penalty": 1.0}
         ask = {"model": self.model, "raw": True, "stream": False}
         drawn = {**off, "num_predict": 1, **options}
-        return self.post("/api/generate", ask, prompt=self.distribution(id).prompt, options=drawn)
+        known = self.distribution(id).prompt
+        return self.post("/api/generate", ask, prompt=prompt or known, options=drawn)
 
 
 def encoded(

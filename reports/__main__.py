@@ -1,5 +1,5 @@
-"""`parallama-report DOCUMENT… -o DIR`: one page that opens offline, from documents of the suite
-and the bench. Exit status 0: written; 2: a document or the folder could not be used."""
+"""`parallama-report [--matrix] DOCUMENT… -o DIR`: one page that opens offline, from documents of
+the suite and the bench. Exit status 0: written; 2: a document or the folder could not be used."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from .documents import Run
 from .fields import DocumentError
+from .matrix import Server
 from .read import read
 
 DESCRIPTION = """\
@@ -17,48 +19,75 @@ Make one HTML page, which opens offline, from documents of parallama:
 run.jsonl of the conformance suite, summary.json and samples.jsonl of the bench.
 They are told apart by content. A summary alone gives the figures; with its
 samples the distributions and the memory over time come in. Several documents
-become one page with sections.
+become one page with sections; with --matrix, runs stand beside each other.
 """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Write DIR/report.html and say where; exit status 2 with a sentence where that cannot be."""
+    """Write the page and say where; exit status 2 with a sentence where that cannot be."""
+    arguments = _parser().parse_args(argv)
+    try:
+        if arguments.matrix:
+            servers = [_server(word) for word in arguments.documents]
+        else:
+            documents = [read(Path(word)) for word in arguments.documents]
+    except DocumentError as error:
+        return _refuse(str(error))
+    from .page import render, render_matrix  # jinja2, which --help can do without
+
+    place = arguments.place
+    page = render_matrix(servers) if arguments.matrix else render(documents)
+    target = place if arguments.matrix and place.suffix == ".html" else place / "report.html"
+    try:
+        write(page, target)
+    except OSError as error:
+        return _refuse(f"{place}: cannot be written: {error.strerror or error}.")
+    print(target)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="parallama-report",
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("documents", metavar="DOCUMENT", nargs="+", type=Path)
+    parser.add_argument("documents", metavar="DOCUMENT", nargs="+")
     parser.add_argument(
-        "-o", dest="folder", metavar="DIR", type=Path, required=True, help="where report.html goes"
+        "--matrix",
+        action="store_true",
+        help="servers by classes, from several run.jsonl; NAME=DOCUMENT names a server",
     )
-    arguments = parser.parse_args(argv)
-    try:
-        documents = [read(path) for path in arguments.documents]
-    except DocumentError as error:
-        return _refuse(str(error))
-    from .page import render  # jinja2, which --help can do without
-
-    page = render(documents)
-    try:
-        written = write(page, arguments.folder)
-    except OSError as error:
-        return _refuse(f"{arguments.folder}: cannot be written: {error.strerror or error}.")
-    print(written)
-    return 0
+    parser.add_argument(
+        "-o",
+        dest="place",
+        metavar="DIR",
+        type=Path,
+        required=True,
+        help="where report.html goes; a matrix may name its FILE.html",
+    )
+    return parser
 
 
-def write(page: str, folder: Path) -> Path:
-    """Put report.html into that folder, whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
-    target = folder / "report.html"
-    partial = folder / f".report.html.{os.getpid()}"
+def _server(word: str) -> Server:
+    """A run and the name it goes by: the one given, else its address."""
+    name, given, path = word.partition("=")
+    document = read(Path(path if given and not Path(word).exists() else word))
+    if not isinstance(document, Run):
+        raise DocumentError(f"{word}: is no run of the conformance suite.")
+    named = given and not Path(word).exists()
+    return Server(name if named else document.url.partition("://")[2], document)
+
+
+def write(page: str, target: Path) -> None:
+    """Put the page there, whole or not at all."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.parent / f".{target.name}.{os.getpid()}"
     try:
         partial.write_text(page, encoding="utf-8")
         partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
-    return target
 
 
 def _refuse(sentence: str) -> int:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from .fields import DocumentError, Fields
+from .parameters import Parameter, parameters_of
 
 OUTCOMES = (
     "passed",
@@ -38,6 +39,26 @@ class Exchange:
 
 
 @dataclass(frozen=True, slots=True)
+class Parting:
+    """A request that the reference answered in another way."""
+
+    method: str
+    path: str
+    body: object
+    reference: object
+    actual: object
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What the reference said to a check."""
+
+    outcome: str
+    parted: int
+    partings: tuple[Parting, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What one check found."""
 
@@ -56,6 +77,8 @@ class Verdict:
     duration_ms: float
     attempts: tuple[str, ...]
     evidence: tuple[Exchange, ...]
+    consequences: tuple[tuple[str, str], ...]  # client, what it does
+    beside: Beside | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +88,16 @@ class Client:
     name: str
     works: bool | None
     failed: tuple[str, ...]
+    by_class: Mapping[str, str]  # works, breaks, not_offered or not_judged
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerated:
+    """An entry of a baseline that this run met."""
+
+    id: str
+    reason: str
+    expires: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +120,13 @@ class Run:
     headline: str
     counts: Mapping[str, int]
     clients: tuple[Client, ...]
+    parameters: tuple[Parameter, ...]
     exit_status: int
     interrupted: bool
+    identical: tuple[bool | None, str] | None  # to Ollama, and why
+    causes: tuple[tuple[str, ...], ...]  # ids of findings, those of one cause together
+    baseline: Mapping[str, tuple[Tolerated, ...]]  # known, expired, fixed
+    reference: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +190,7 @@ def run_of(header: Fields, verdicts: tuple[Verdict, ...], footer: Fields) -> Run
             f"but there are {len(verdicts)}; lines were lost or added."
         )
     calibration = header.fields("calibration") if "calibration" in header else None
+    same = footer.fields("identical") if "identical" in footer else None
     return Run(
         suite_version=header.text("suite_version"),
         started_at=header.text("started_at"),
@@ -169,12 +208,57 @@ def run_of(header: Fields, verdicts: tuple[Verdict, ...], footer: Fields) -> Run
         headline=footer.text("headline"),
         counts=counts,
         clients=tuple(
-            Client(client.text("client"), client.maybe_flag("works"), client.texts("failed"))
+            Client(
+                client.text("client"),
+                client.maybe_flag("works"),
+                client.texts("failed"),
+                _texts(client, "by_class"),
+            )
             for client in footer.each("clients")
         ),
+        parameters=parameters_of(footer),
         exit_status=footer.integer("exit_status"),
         interrupted=footer.flag("interrupted"),
+        identical=(same.maybe_flag("verdict"), same.text("because")) if same else None,
+        causes=_causes(footer),
+        baseline=_baseline(footer.fields("baseline")) if "baseline" in footer else {},
+        reference=header.fields("reference").text("name") if "reference" in header else None,
     )
+
+
+def _texts(record: Fields, name: str) -> dict[str, str]:
+    """The texts of an object by their names; none where it is absent."""
+    if name not in record:
+        return {}
+    inside = record.fields(name)
+    return {key: inside.text(key) for key, _ in inside.items()}
+
+
+def _causes(footer: Fields) -> tuple[tuple[str, ...], ...]:
+    groups = footer.list("causes") if "causes" in footer else []
+    if not all(isinstance(group, list) for group in groups):
+        raise DocumentError(f"{footer.where}: 'causes' should be a list of lists.")
+    return tuple(tuple(map(str, group)) for group in groups if isinstance(group, list))
+
+
+def _baseline(weighed: Fields) -> dict[str, tuple[Tolerated, ...]]:
+    return {
+        word: tuple(
+            Tolerated(entry.text("id"), entry.text("reason"), entry.text("expires"))
+            for entry in weighed.each(word)
+        )
+        for word in ("known", "expired", "fixed")
+    }
+
+
+def _beside(said: Fields) -> Beside:
+    partings = []
+    for one in said.each("partings"):
+        request = one.fields("request")
+        body = request.any("body") if "body" in request else None
+        sides = (one.any("reference"), one.any("actual"))
+        partings.append(Parting(request.text("method"), request.text("path"), body, *sides))
+    return Beside(_one_of(said, "verdict", OUTCOMES), said.integer("parted"), tuple(partings))
 
 
 def verdict_of(record: Fields) -> Verdict:
@@ -195,6 +279,10 @@ def verdict_of(record: Fields) -> Verdict:
         duration_ms=record.number("duration_ms"),
         attempts=record.texts("attempts") if "attempts" in record else (),
         evidence=tuple(_exchange(exchange) for exchange in record.each("evidence")),
+        consequences=tuple(
+            (one.text("client"), one.text("does")) for one in record.each("consequences")
+        ),
+        beside=_beside(record.fields("reference")) if "reference" in record else None,
     )
 
 

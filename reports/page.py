@@ -16,14 +16,16 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from . import difference, figures, plot, verdicts, words
+from . import difference, figures, matrix, plot, verdicts, words
 from .documents import LEVELS, OUTCOMES, Exchange, Run, Summary
+from .matrix import Server
 from .plot import Chart
 from .read import Document
 from .samples import Samples
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 MAX_BODY_CHARS = 4_000  # shown of each body; run.jsonl has the rest
+MAX_CURL_CHARS = 20_000  # more can hardly be pasted
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,20 @@ def sections(documents: Sequence[Document]) -> list[Run | Bench]:
 
 def render(documents: Sequence[Document]) -> str:
     """The page of these documents."""
+    return _page("report.html", sections=sections(documents))
+
+
+def render_matrix(servers: Sequence[Server]) -> str:
+    """The page of several runs beside each other."""
+    return _page(
+        "matrix.html",
+        servers=matrix.ranked(servers),
+        classes=matrix.classes(servers),
+        matrix=matrix,
+    )
+
+
+def _page(template: str, **given: object) -> str:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
@@ -91,17 +107,18 @@ def render(documents: Sequence[Document]) -> str:
         figures=figures,
         sides=difference.sides,
         body=lambda text: difference.cut(text, MAX_BODY_CHARS),
+        curl=lambda text: difference.cut(text, MAX_CURL_CHARS),
         arrivals=arrivals,
         prose=prose,
         LEVELS=LEVELS,
         OUTCOMES=OUTCOMES,
     )
     style, script = (_source(name) for name in ("report.css", "report.js"))
-    text = environment.get_template("report.html").render(
-        sections=sections(documents),
+    text = environment.get_template(template).render(
         style=Markup(style),  # our own file
         script=Markup(script),  # our own file
         policy=_policy(style, script),
+        **given,
     )
     return text.rstrip() + "\n"
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from . import words
-from .documents import LEVELS, OUTCOMES, Run, Verdict
+from .documents import LEVELS, OUTCOMES, Client, Run, Verdict
 
 SYMBOLS = {  # colour is never the only sign
     "passed": "✓",
@@ -26,6 +27,7 @@ MEANINGS = {
     "not_offered": "the target consistently lacks that class; not an error",
     "not_judged": "needs the scripted model, and another was named",
 }
+NEEDS = {"works": "✓", "breaks": "✗", "not_offered": "–", "not_judged": "?"}
 RED = ("failed", "not_testable")
 FINDINGS = ("failed", "not_testable", "unstable", "errored")
 UNJUDGED = ("not_offered", "not_judged")
@@ -90,6 +92,54 @@ def findings(run: Run) -> tuple[Verdict, ...]:
     """What asks for a reader: the wrong before the doubtful, MUST before SHOULD."""
     asking = [verdict for verdict in run.verdicts if verdict.outcome in FINDINGS]
     return tuple(sorted(asking, key=lambda v: (FINDINGS.index(v.outcome), LEVELS.index(v.level))))
+
+
+def causes(run: Run) -> tuple[tuple[Verdict, ...], ...]:
+    """The findings, those of one cause together, but for those that the baseline tolerates."""
+    known = {entry.id for entry in run.baseline.get("known", ())}
+    asking = {verdict.id: verdict for verdict in findings(run) if verdict.id not in known}
+    groups = [[id for id in ids if id in asking] for ids in run.causes]
+    named = {id for ids in groups for id in ids}
+    groups += [[id] for id in asking if id not in named]
+    place = {id: number for number, id in enumerate(asking)}
+    ordered = sorted((ids for ids in groups if ids), key=lambda ids: min(place[id] for id in ids))
+    return tuple(tuple(asking[id] for id in ids) for ids in ordered)
+
+
+def consequences(group: Sequence[Verdict]) -> dict[str, str]:
+    """The clients that a cause breaks, each with what it does; empty where that is not known."""
+    does: dict[str, str] = {}
+    for verdict in group:
+        for client, what in verdict.consequences:
+            does.setdefault(client, what)
+    rest = {client: "" for verdict in group for client in verdict.breaks if client not in does}
+    return {**does, **rest}
+
+
+def parted(run: Run) -> tuple[Verdict, ...]:
+    """The checks that ended, or were answered, otherwise at the reference."""
+    return tuple(
+        verdict
+        for verdict in run.verdicts
+        if verdict.beside is not None
+        and (verdict.beside.parted or verdict.beside.outcome != verdict.outcome)
+    )
+
+
+def clients(run: Run) -> tuple[Client, ...]:
+    """The clients of which something is known, those that break first."""
+    return tuple(
+        sorted(
+            (client for client in run.clients if client.works is not None),
+            key=lambda client: client.works is True,
+        )
+    )
+
+
+def working(run: Run) -> tuple[int, int]:
+    """How many clients will work, of how many of which that is known."""
+    known = [client for client in run.clients if client.works is not None]
+    return sum(client.works is True for client in known), len(known)
 
 
 def state(run: Run) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from .body import fields_of, parse
-from .decode import Json, as_list, as_object, as_text, text
+from .decode import Json, as_list, as_object, as_text, name_of, text
 from .errors import ApiError, not_supported
 from .framing import stored
 from .installed import Catalog, InstalledModel
@@ -91,9 +91,10 @@ class CreateRequest:
             "a draft model (draft_files)": drafts,
             "a remote model (remote_host)": text(found, "remote_host", where),
         }
+        as_object(found.get("info"), f"{where}.info", "map[string]interface {}")
         config = {key: text(found, key, where) for key in ("renderer", "parser", "requires")}
         return cls(
-            model=text(found, "model", where) or text(found, "name", where),
+            model=name_of(found, where),
             base=text(found, "from", where),
             files=files,
             template=text(found, "template", where),

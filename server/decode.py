@@ -74,6 +74,12 @@ def text(fields: Mapping[str, Json], key: str, where: str) -> str:
     return as_text(fields.get(key), f"{where}.{key}")
 
 
+def name_of(fields: Mapping[str, Json], where: str) -> str:
+    """The string under `model`, else under `name` as it was called once; both are checked."""
+    model, name = text(fields, "model", where), text(fields, "name", where)
+    return model or name
+
+
 def texts(fields: Mapping[str, Json], key: str, where: str) -> tuple[str, ...]:
     """The array of strings under `key`."""
     place = f"{where}.{key}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .body import fields_of, parse
-from .decode import Json, as_object, text
+from .decode import Json, as_object, name_of, text
 from .errors import ApiError
 from .gguf import GGUFHeader
 from .gguf import Value as GGUFValue
@@ -36,8 +36,9 @@ class ShowRequest:
         where = "ShowRequest"
         names = ["model", "name", "verbose", "system", "options", "template"]
         found = fields_of(parse(body), names, f"api.{where}")
+        text(found, "template", where)  # of no effect, but it has a type
         request = cls(
-            model=text(found, "model", where) or text(found, "name", where),
+            model=name_of(found, where),
             verbose=boolean(found, "verbose", where, default=False),
             system=text(found, "system", where),
             options=as_object(found.get("options"), f"{where}.options", "map[string]interface {}"),

@@ -309,7 +309,7 @@ def record_times(target: Target) -> Verdict:
     """Each record has its own created_at: RFC 3339 in UTC, never going back."""
     from ..moments import moment
 
-    for got in streams(target, "count"):
+    for got in streams(target, "count", options={"num_predict": 120}):
         times = [moment(record["created_at"]) for record in got.records]
         utc = all(str(record["created_at"]).endswith("Z") for record in got.records)
         if times != sorted(times) or not utc:

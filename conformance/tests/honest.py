@@ -10,16 +10,21 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BufferedIOBase
 from typing import Any
 from urllib.parse import urlsplit
 
+from .bodies import BadLength, first_value, read_body
+from .doors import foreign, granted, host_allowed, origin_allowed
+from .embedder import Embedder
+from .grammar import understood
 from .house import PACE_S, House
 from .shelf import HouseError, json_text
-
-LOCAL = ("127.0.0.1", "localhost")
+from .transfers import Courier
 
 
 @dataclass(frozen=True)
@@ -31,13 +36,14 @@ class Heard:
     query: str
     headers: dict[str, str]
     body: bytes
+    version: str = "HTTP/1.1"
 
     @property
     def fields(self) -> dict[str, Any]:
         """The body, where it is a JSON object."""
         try:
             found = json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return found if isinstance(found, dict) else {}
 
@@ -54,6 +60,7 @@ class Answer:
     media_type: str = "application/json; charset=utf-8"
     value: Any = None  # bytes, text, or JSON; None: no body
     records: list[dict[str, Any]] | None = None
+    live: Iterator[dict[str, Any]] | None = None  # records that are sent while they are made
     headers: tuple[tuple[str, str], ...] = ()
     buffered: bool = False  # make all records, then send them together
     late: bool = False  # make all records, then send them as if they were being made
@@ -76,6 +83,13 @@ class Lie:
     chunked: bool = True
     keeps_alive: bool = True
     continues: bool = True
+    closes: bool = True  # where it was asked to
+    polite: bool = False  # says yes to what is no request
+    lingers_s: float = 0.0  # before the end of a stream
+    body: Callable[[Message, BufferedIOBase], bytes] = read_body
+    gather: Callable[[list[bytes]], list[bytes]] = lambda lines: lines  # lines to writes
+    again: Callable[[Answer, int], Answer] = lambda answer, count: answer  # on one connection
+    pace: float = 1.0
     flaw: str = ""  # what the house does wrong
 
 
@@ -87,6 +101,7 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     server: Server
+    asked = 0  # on this connection
 
     def handle_one_request(self) -> None:
         """Any method is ours."""
@@ -100,6 +115,16 @@ class Handler(BaseHTTPRequestHandler):
         except (ConnectionError, TimeoutError):
             self.server.house.departed()
             self.close_connection = True
+        except BadLength:
+            self.send_error(400)
+            self.close_connection = True
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Refuse what is no request."""
+        if self.server.lie.polite:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        else:
+            super().send_error(code, message, explain)
 
     def handle_expect_100(self) -> bool:
         """Say 100 Continue."""
@@ -117,23 +142,32 @@ class Handler(BaseHTTPRequestHandler):
             urlsplit(self.path).path,
             urlsplit(self.path).query,
             {name.lower(): value for name, value in self.headers.items()},
-            self._body(),
+            lie.body(self.headers, self.rfile),
+            self.request_version,
         )
         heard = lie.hear(heard)
         answer = lie.say(heard, self.server.answer(heard))
+        self.asked += 1
+        answer = lie.again(answer, self.asked)
         if not lie.keeps_alive:
             self.close_connection = True
-        self._send(heard, answer)
+        if not lie.closes:
+            self.close_connection = False
+        crowd = self.server.house.crowd
+        if crowd.flaw == "one_thread":
+            with crowd.writing:
+                self._send(heard, answer)
+        else:
+            self._send(heard, answer)
 
-    def _body(self) -> bytes:
-        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
-            parts = []
-            while size := int(self.rfile.readline(), 16):
-                parts.append(self.rfile.read(size))
-                self.rfile.readline()
-            self.rfile.readline()
-            return b"".join(parts)
-        return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+    def _write(self, content: bytes, talking: bool) -> None:
+        """Write; a flawed server lets nobody else write meanwhile."""
+        crowd = self.server.house.crowd
+        if crowd.flaw == "one_writer" or (crowd.flaw == "one_talker" and talking):
+            with crowd.writing:
+                self.wfile.write(content)
+        else:
+            self.wfile.write(content)
 
     def _send(self, heard: Heard, answer: Answer) -> None:
         self.send_response(answer.status)
@@ -141,6 +175,9 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Type", answer.media_type)
         for name, value in answer.headers:
             self.send_header(name, value)
+        if answer.live is not None:
+            self._flow(answer.live)
+            return
         if answer.records is not None and heard.method != "HEAD":
             self._stream(answer)
             return
@@ -154,7 +191,18 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         time.sleep(answer.tokens * PACE_S * 2)
         if heard.method != "HEAD" and body:
-            self.wfile.write(self.server.lie.wire(body))
+            self._write(self.server.lie.wire(body), bool(answer.tokens))
+
+    def _flow(self, records: Iterator[dict[str, Any]]) -> None:
+        """Send records as they come, until the client leaves."""
+        lie = self.server.lie
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        with closing(records):  # type: ignore[type-var]  # each is a generator
+            for record in records:
+                line = lie.wire(lie.line(record))
+                self.wfile.write(b"%x\r\n%b\r\n" % (len(line), line))
+        self.wfile.write(b"0\r\n\r\n" + lie.tail)
 
     def _stream(self, answer: Answer) -> None:
         lie = self.server.lie
@@ -170,13 +218,16 @@ class Handler(BaseHTTPRequestHandler):
             time.sleep(len(lines) * PACE_S * 2)
         if answer.buffered:
             lines = [b"".join(lines)]
-        started = time.monotonic()
-        for line in lines:
-            time.sleep(0 if answer.buffered else PACE_S)
-            if self.server.house.ends_with_others(started):
+        started, writes = time.monotonic(), lie.gather(lines)
+        pause = PACE_S * lie.pace * len(lines) / len(writes)
+        house = self.server.house
+        for line in writes:
+            time.sleep(0 if answer.buffered else pause * (1 + house.crowd.haunted))
+            if house.crowd.ends(started):
                 self.close_connection = True
                 return
-            self.wfile.write(b"%x\r\n%b\r\n" % (len(line), line) if chunked else line)
+            self._write(b"%x\r\n%b\r\n" % (len(line), line) if chunked else line, True)
+        time.sleep(lie.lingers_s)
         if chunked:
             self.wfile.write(b"0\r\n\r\n" + lie.tail)
 
@@ -191,6 +242,8 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.lie = lie
         self.house = House(lie.flaw)
+        self.embedder = Embedder(self.house)
+        self.courier = Courier(self.house, lie.flaw)
 
     @property
     def url(self) -> str:
@@ -202,7 +255,7 @@ class Server(ThreadingHTTPServer):
 
     def answer(self, heard: Heard) -> Answer:
         """Route a request, and turn refusals into JSON errors."""
-        origin = heard.headers.get("origin")
+        origin = foreign(heard.headers)
         refusal = _refusal(heard, origin)
         if refusal is not None:
             return refusal
@@ -230,6 +283,12 @@ class Server(ThreadingHTTPServer):
             "/api/copy": {"POST": lambda: Answer(value=house.copy(_read(heard)))},
             "/api/delete": {"DELETE": lambda: Answer(value=house.delete(_read(heard)))},
             "/api/create": {"POST": lambda: self._create(_read(heard))},
+            "/api/pull": {"POST": lambda: self._transfer(self.courier.pull, heard)},
+            "/api/push": {"POST": lambda: self._transfer(self.courier.push, heard)},
+            "/api/embed": {"POST": lambda: Answer(value=self.embedder.embed(_read(heard)))},
+            "/api/embeddings": {
+                "POST": lambda: Answer(value=self.embedder.embeddings(_read(heard)))
+            },
             "/api/chat": {"POST": lambda: self._talk(house.chat, _read(heard))},
             "/api/generate": {"POST": lambda: self._talk(house.generate, _read(heard))},
         }  # fmt: skip
@@ -247,10 +306,18 @@ class Server(ThreadingHTTPServer):
             return Answer(500 if "error" in records[-1] else 200, value=records[-1])
         return Answer(media_type="application/x-ndjson", records=records)
 
+    def _transfer(self, move: Callable[..., Iterator[dict[str, Any]]], heard: Heard) -> Answer:
+        fields = _read(heard)
+        records = move(fields, heard.headers)
+        if fields.get("stream") is False:
+            last = list(records)[-1]
+            return Answer(500 if "error" in last else 200, value=last)
+        return Answer(media_type="application/x-ndjson", live=records)
+
     def _talk(
         self, talk: Callable[..., Iterator[dict[str, Any]]], fields: dict[str, Any]
     ) -> Answer:
-        records = list(talk(self.house.in_company(fields)))
+        records = list(talk(self.house.crowd.enter(fields)))
         if len(records) == 1 and records[0]["done_reason"] in ("load", "unload"):
             return Answer(value=records[0])
         if fields.get("stream") is False:
@@ -259,15 +326,14 @@ class Server(ThreadingHTTPServer):
 
 
 def _refusal(heard: Heard, origin: str | None) -> Answer | None:
-    host = heard.headers.get("host", "localhost").rpartition(":")[0] or heard.headers.get(
-        "host", ""
-    )
-    if origin is not None and urlsplit(origin).hostname not in LOCAL:
+    if "host" not in heard.headers and heard.version == "HTTP/1.1":
+        return Answer(400, "text/plain", "missing required Host header")
+    if origin is not None and not origin_allowed(origin):
         return Answer(403, "")
-    if host not in LOCAL:
+    if not host_allowed(heard.headers.get("host", "")):
         return Answer(403, "")
     if heard.method == "OPTIONS" and origin is not None:
-        return Answer(204, "", headers=(("Access-Control-Allow-Origin", origin),))
+        return Answer(204, "", headers=granted(origin))
     return None
 
 
@@ -287,12 +353,12 @@ def _read(heard: Heard) -> dict[str, Any]:
     if not heard.body.strip():
         raise HouseError(400, "missing request body")
     try:
-        found = json.loads(heard.body)
+        found = first_value(heard.body)
     except ValueError as error:
         raise HouseError(400, f"invalid JSON: {error}") from None
     if not isinstance(found, dict):
         raise HouseError(400, "the body is not an object")
-    return found
+    return understood(heard.path, found)
 
 
 @contextmanager

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
+from ..arithmetic import load_contexts
 from ..evidence import Json
+from .company import Crowd
 from .forms import form_of
+from .kinds import EMBEDS, SEES
+from .making import Maker
 from .reciter import BadTemplate, Part, Reciter, Token, parts, render, stopped
-from .shelf import HouseError, Model, Shelf, iso
+from .shelf import HouseError, Model, iso
+from .sight import decoded, placed, placed_raw, seeing_reciter
 
 DEFAULTS: dict[str, Any] = {
     "seed": -1, "num_predict": -1, "top_k": 40, "top_p": 0.9, "min_p": 0.0, "typical_p": 1.0,
@@ -33,57 +37,22 @@ MESSAGE_TYPES: dict[str, Any] = {
 }  # fmt: skip
 UNITS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 PACE_S = 150e-6  # half of the time for one token, so that a stream takes some
-COMPANY_S = 0.01
-DEPARTED_S = 2.5
 FOREVER_S = 292 * 365 * 86400.0
 LEVELS = ("low", "medium", "high", "max")
 
 
 @dataclass
-class House(Shelf):
+class House(Maker):
     """All state of the server."""
 
-    contexts: dict[int, str] = field(default_factory=dict)
+    contexts: dict[tuple[int, ...], str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.reciter = Reciter(self.script, truncates=self.flaw != "never_truncates")
+        self.seeing = seeing_reciter()
         self._serial = count(100_000)
         self._seen: set[str] = set()
-        self._arrived: list[tuple[float, dict[str, Any]]] = []
-        self._departed_at = 0.0
-        self._busy_until = 0.0
-
-    # -- flaws that need company --------------------------------------------------------------
-
-    def in_company(self, fields: dict[str, Any]) -> dict[str, Any]:
-        """The request as it is served beside others that arrived with it."""
-        if self.flaw == "serves_the_departed":
-            if fields.get("options", {}).get("num_predict", 0) >= 400:
-                self._busy_until = time.monotonic() + DEPARTED_S
-            else:
-                time.sleep(max(0.0, self._busy_until - time.monotonic()))
-        if self.flaw not in ("crosses", "refuses_company", "shares_seeds"):
-            return fields
-        self._arrived.append((time.monotonic(), fields))
-        time.sleep(COMPANY_S)
-        since = time.monotonic() - 2 * COMPANY_S
-        others = [one for at, one in self._arrived if at > since and one is not fields]
-        if not others:
-            return fields
-        if self.flaw == "refuses_company":
-            raise HouseError(503, "server busy")
-        if self.flaw == "shares_seeds":
-            seed = self._arrived[-1][1]["options"].get("seed")
-            return {**fields, "options": {**fields["options"], "seed": seed}}
-        return {**fields, "messages": others[0].get("messages", [])}
-
-    def departed(self) -> None:
-        """A client has hung up."""
-        self._departed_at = time.monotonic()
-
-    def ends_with_others(self, started: float) -> bool:
-        """Whether a stream ends because another client left."""
-        return self.flaw == "ends_together" and self._departed_at > started
+        self.crowd = Crowd(self.flaw)
 
     # -- talking ------------------------------------------------------------------------------
 
@@ -95,15 +64,16 @@ class House(Shelf):
             raise HouseError(400, "model is required")
         model = self.find(given["model"], f"model '{given['model']}' not found")
         if not messages and given["keep_alive"] == 0:
-            model.loaded_until = model.loaded_until if self.flaw == "never_unloads" else 0
+            self._let_go(model)
             yield self._record(given, "chat", done_reason="unload")
             return
-        options = self._options(model, given)
-        self._capable(model, given)
+        self._capable(model, given, "chat")
+        options = self.options(model, given)
         if not messages:
-            self._keep(model, given, options)
+            self.keep(model, given, options)
             yield self._record(given, "chat", done_reason="load")
             return
+        self._sighted(model, given)
         if model.system and messages[0]["role"] != "system":
             messages.insert(0, _message({"role": "system", "content": model.system}))
         prompt = self._fitting(model, messages, given, options)
@@ -120,34 +90,47 @@ class House(Shelf):
         if model is None:
             raise HouseError(404, "model '' not found")
         if not given["prompt"] and given["keep_alive"] == 0:
-            model.loaded_until = model.loaded_until if self.flaw == "never_unloads" else 0
+            self._let_go(model)
             yield self._record(given, "generate", done_reason="unload")
             return
         if given["raw"] and (given["template"] or given["system"] or given["context"]):
             raise HouseError(400, "raw mode does not support template, system, or context")
         if given["suffix"]:
             raise HouseError(400, f"{given['model']} does not support insert")
-        options = self._options(model, given)
-        self._capable(model, given)
+        self._capable(model, given, "generate")
+        options = self.options(model, given)
         if not given["prompt"]:
-            self._keep(model, given, options)
+            self.keep(model, given, options)
             yield self._record(given, "generate", done_reason="load")
             return
-        if given["images"]:
-            raise HouseError(400, "the model does not support images")
+        self._sighted(model, given)
         yield from self._speak(
             "generate", model, given, self._prompt(model, given, options), options
         )
 
+    def departed(self) -> None:
+        """A client has hung up."""
+        self.crowd.departed()
+        if self.flaw == "departure_unloads":
+            for model in self.models.values():
+                model.loaded_until = 0
+
+    def _let_go(self, model: Model) -> None:
+        self.crowd.unloading()
+        if self.flaw != "never_unloads" and not self.crowd.haunted:
+            model.loaded_until = 0
+
     def _prompt(self, model: Model, given: dict[str, Any], options: dict[str, Any]) -> str:
         prompt: str = given["prompt"]
+        images = given["images"] or []
+        if given["raw"] and images:
+            prompt = placed_raw(prompt, images)
         if not given["raw"]:
             system = given["system"] or model.system
             messages = [_message({"role": "system", "content": system})] if system else []
-            messages.append(_message({"role": "user", "content": prompt}))
+            messages.append(_message({"role": "user", "content": prompt, "images": images}))
             prompt = self._fitting(model, messages, given, options)
-        before = given["context"][0] if given["context"] else None
-        return self.contexts.get(before, "") + prompt if before is not None else prompt
+        return self.contexts.get(tuple(given["context"]), "") + prompt
 
     def _fitting(
         self,
@@ -160,12 +143,14 @@ class House(Shelf):
         if self.flaw == "forgets_history":
             messages = [one for one in messages[:-1] if one["role"] == "system"] + messages[-1:]
         template = given["template"] or model.template
+        reciter = self._reciter(model)
         while True:
             try:
-                prompt = render(template, self.script, messages, given["tools"], given["think"])
+                shown = placed(messages)
+                prompt = render(template, reciter.script, shown, given["tools"], given["think"])
             except BadTemplate as error:
                 raise HouseError(500, str(error)) from None
-            size = self.reciter.count(prompt)
+            size = reciter.count(prompt)
             oldest = next(
                 (n for n, one in enumerate(messages[:-1]) if one["role"] != "system"), None
             )
@@ -179,9 +164,10 @@ class House(Shelf):
             raise HouseError(400, "the prompt is longer than the context")
         return prompt
 
-    def _options(self, model: Model, given: dict[str, Any]) -> dict[str, Any]:
+    def options(self, model: Model, given: dict[str, Any]) -> dict[str, Any]:
+        """The options of a request over the model's own."""
         options = {**DEFAULTS, **model.parameters}
-        for name, value in given["options"].items():
+        for name, value in {**model.parameters, **given["options"]}.items():
             default = DEFAULTS.get(name)
             if default is None or value is None:
                 continue
@@ -198,14 +184,25 @@ class House(Shelf):
             options[name] = value
         return options
 
-    def _capable(self, model: Model, given: dict[str, Any]) -> None:
+    def _sighted(self, model: Model, given: dict[str, Any]) -> None:
+        """Refuse pictures that the model cannot see."""
+        shown = given["images"] or any(one.get("images") for one in given["messages"])
+        if shown and model.kind != SEES:
+            raise HouseError(400, "the model does not support images")
+
+    def _reciter(self, model: Model) -> Reciter:
+        return self.seeing if model.kind == SEES else self.reciter
+
+    def _capable(self, model: Model, given: dict[str, Any], route: str) -> None:
         capabilities = self.capabilities(model)
+        if model.kind == EMBEDS:
+            raise HouseError(400, f'"{given["model"]}" does not support {route}')
         if given["think"] and "thinking" not in capabilities:
             raise HouseError(400, f'"{given["model"]}" does not support thinking')
         if given["tools"] and "tools" not in capabilities:
             raise HouseError(400, f"{given['model']} does not support tools")
 
-    def _keep(self, model: Model, given: dict[str, Any], options: dict[str, Any]) -> None:
+    def keep(self, model: Model, given: dict[str, Any], options: dict[str, Any]) -> None:
         """Load, and set when it is let go."""
         if given["keep_alive"] is not None:
             model.keep_s = given["keep_alive"] if given["keep_alive"] >= 0 else FOREVER_S
@@ -217,10 +214,12 @@ class House(Shelf):
     def _speak(
         self, kind: str, model: Model, given: dict[str, Any], prompt: str, options: dict[str, Any]
     ) -> Iterator[dict[str, Any]]:
+        if given["shift"] is False and self._reciter(model).count(prompt) > options["num_ctx"]:
+            raise HouseError(400, "the prompt is longer than the context length")
         started = time.monotonic_ns()
         thinks = "thinking" in self.capabilities(model) and not given["raw"]
         form = form_of(given["format"], thinks)
-        spoken = self.reciter.say(prompt, options, given["shift"] is not False, form)
+        spoken = self._reciter(model).say(prompt, options, given["shift"] is not False, form)
         tokens, hit = stopped(spoken.tokens, options["stop"])
         if self.flaw == "wavers":
             tokens = [replace(tokens[0], text=f"{next(self._serial)}"), *tokens[1:]]
@@ -228,24 +227,35 @@ class House(Shelf):
             spoken.prompt_tokens = 1
         self._seen.add(prompt)
         raw = "".join(token.text for token in tokens)
+        if left := self.crowd.left():
+            tokens = [replace(tokens[0], text=left + tokens[0].text), *tokens[1:]]
         made = parts(tokens, thinks, bool(given["tools"]))
+        said_at = datetime.now(UTC)
         for token, part in zip(tokens, made, strict=True):
             extra = _logprobs(token, given) if given["logprobs"] and token.text else {}
             if part.content or part.thinking or part.calls or extra:
-                yield self._record(given, kind, part=part, **extra)
-        self._keep(model, given, options)
+                said_at += timedelta(seconds=1.5 * PACE_S)
+                yield {**self._record(given, kind, part=part, **extra), "created_at": iso(said_at)}
+        self.keep(model, given, options)
         final: dict[str, Any] = {"done_reason": "stop" if hit else spoken.reason}
         evaluated = len(tokens) if hit else spoken.output_tokens
         if kind == "generate" and not given["raw"]:
-            serial = next(self._serial)
-            self.contexts[serial] = prompt + raw
-            size = spoken.prompt_tokens + evaluated - (final["done_reason"] == "stop")
-            final["context"] = [serial, *range(size - 1)]
+            ids = self._ids(prompt, raw, spoken.prompt_tokens + evaluated)
+            self.contexts[tuple(ids)] = prompt + raw
+            final["context"] = ids
         lasted = time.monotonic_ns() - started + len(tokens) * round(2e9 * PACE_S)
         final |= {"total_duration": lasted + 2000, "load_duration": 1000,
                   "prompt_eval_count": spoken.prompt_tokens, "prompt_eval_duration": 500,
                   "eval_count": evaluated, "eval_duration": lasted}  # fmt: skip
-        yield self._record(given, kind, **final)
+        yield {**self._record(given, kind, **final), "created_at": iso(said_at)}
+
+    def _ids(self, prompt: str, raw: str, count: int) -> list[int]:
+        """Token ids: those of the script where they are known, else as many as there are."""
+        for id, (before, after) in load_contexts().items():
+            known = self.script.recitals[id]
+            if (prompt, raw) == (known.prompt, known.output):
+                return [*before, *after]
+        return [next(self._serial), *range(count - 2)]
 
     def _record(
         self, given: dict[str, Any], kind: str, *, part: Part | None = None, **more: Json
@@ -299,10 +309,9 @@ def checked(fields: dict[str, Any]) -> dict[str, Any]:
     if not 0 <= (given["top_logprobs"] or 0) <= 20:
         raise HouseError(400, "top_logprobs must be between 0 and 20")
     for image in given["images"] or ():
-        try:
-            base64.b64decode(image, validate=True)
-        except ValueError as error:
-            raise HouseError(400, f"illegal base64 data: {error}") from None
+        decoded(image)
+    if not all(type(one) is int for one in given["context"]):
+        raise HouseError(400, "context must be a list of whole numbers")
     for tool in given["tools"]:
         for one in tool["function"].get("parameters", {}).get("properties", {}).values():
             if not isinstance(one.get("type", ""), str | list):
@@ -323,6 +332,8 @@ def _message(given: Json) -> dict[str, Any]:
         raise HouseError(400, "a message must be an object")
     for name, kind in MESSAGE_TYPES.items():
         _typed(given, name, kind)
+    for image in given.get("images") or ():
+        decoded(image)
     for call in given.get("tool_calls") or ():
         if not isinstance(call["function"].get("arguments", {}), dict):
             raise HouseError(400, "arguments must be an object")

@@ -6,15 +6,18 @@ import json
 import math
 import random
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
+from ..arithmetic import Sampling, chances, load_logits
 from ..evidence import Json
 from ..script import Script
 from .forms import Form
+from .shelf import uncommented
 
 RIVALS = tuple((mark, -7.0 - n) for n, mark in enumerate("?!,;:-+"))
 LOST = "I have lost my place."
+PATIENCE = 1500  # tokens; an endless answer ends there, so that nobody waits for its making
 CALL = re.compile(r"<tool_call>(.*?)</tool_call>", re.DOTALL)
 THOUGHT = re.compile(r"<think>\s*(.*?)(?:</think>\s*|$)", re.DOTALL)
 
@@ -27,6 +30,7 @@ def render(
     template: str, script: Script, messages: list[dict[str, Any]], tools: Json, think: bool | None
 ) -> str:
     """What the template makes of a conversation; templates of the script and of the checks only."""
+    template = uncommented(template)
     if template.count("{{") != template.count("}}"):
         raise BadTemplate("template: :1: unclosed action")
     if template not in (script.template, script.plain_template):
@@ -90,6 +94,7 @@ class Reciter:
         self.truncates = truncates
         self.known = {one.prompt: one for one in script.recitals.values()}
         self.drawn = {one.prompt: one for one in script.distributions.values()}
+        self.computed = {one.prompt: one for one in load_logits().values()}
 
     def count(self, prompt: str) -> int:
         """How many tokens a prompt has: the script's count, else a guess."""
@@ -103,14 +108,16 @@ class Reciter:
         window = min(options["num_ctx"], self.script.context_length)
         prompt_tokens = self.count(prompt)
         if prompt_tokens >= window and self.truncates:
-            prompt_tokens = window // 2 + 2
+            kept = window - 1 if options["num_keep"] < 0 else options["num_keep"] + 1
+            prompt_tokens = window - max((window - min(kept, window - 1)) // 2, 1)
         tokens, ends = self._tokens(prompt, options)
         if form is not None:
             said = "".join(token.text for token in tokens)
             text = form.of(said)
             if text != said:
                 tokens, ends = _split(text, len(text) // 2), True
-        bound = options["num_predict"] if options["num_predict"] > 0 else 10 * window
+        bound = options["num_predict"] if options["num_predict"] > 0 else PATIENCE
+        bound = min(bound, 10 * window)
         if not shift:
             bound = min(bound, window - prompt_tokens)
         kept = tokens[:bound] if ends or bound <= len(tokens) else _repeated(tokens, bound)
@@ -120,6 +127,8 @@ class Reciter:
 
     def _tokens(self, prompt: str, options: dict[str, Any]) -> tuple[list[Token], bool]:
         """All tokens of the answer, and whether it ends by itself."""
+        if prompt in self.computed:
+            return [self._compute(prompt, options)], True
         if prompt in self.drawn:
             return [self._draw(prompt, options)], True
         recital = self.known.get(prompt)
@@ -131,6 +140,16 @@ class Reciter:
         if strong and options["repeat_last_n"]:
             return _split("the w", 2), True
         return _split(text, count), recital.ends
+
+    def _compute(self, prompt: str, options: dict[str, Any]) -> Token:
+        """A token by arithmetic on raw logits; `~` for the many that have no name."""
+        given = Sampling(**{field.name: options[field.name] for field in fields(Sampling)})
+        found = chances(self.computed[prompt], given)
+        seed = options["seed"] if options["seed"] not in (None, -1) else None
+        text = random.Random(seed).choices(list(found), list(found.values()))[0]
+        known = chances(self.computed[prompt], Sampling())
+        top = tuple((token, math.log(chance)) for token, chance in known.items() if token)
+        return Token(text or "~", math.log(known[text]), top)
 
     def _draw(self, prompt: str, options: dict[str, Any]) -> Token:
         known = self.drawn[prompt].probabilities

@@ -14,10 +14,11 @@ import pytest
 from ..address import parse_address
 from ..check import CHECKS, Check
 from ..run import dismiss, judge, load_checks, prepare
-from ..script import load_script
+from ..script import SEEING, load_script
 from ..setup import Setup
 from ..target import Target
 from .honest import TRUTH, Lie, Server, serving, serving_server
+from .kinds import EMBEDS, SEES
 from .liars import LIARS
 from .liars.liar import Liar
 from .shelf import Model
@@ -56,9 +57,15 @@ def provided(server: Server) -> Setup:
             word.encode().hex().ljust(64, "0"),
             datetime.now(UTC),
         )
+    album = load_script(SEEING)
+    for kind, template in ((EMBEDS, "{{ .Prompt }}"), (SEES, album.template)):
+        server.house.models[f"{PREFIX}/{kind}:latest"] = Model(
+            template, "", {}, kind.encode().hex().ljust(64, "0"), datetime.now(UTC), kind=kind
+        )
     names = (f"{PREFIX}/scripted", f"{PREFIX}/plain")
+    extras = {kind: f"{PREFIX}/{kind}" for kind in (EMBEDS, SEES)}
     made = prepare_plainly(server.url)
-    return replace(made, model=names[0], plain=names[1])
+    return replace(made, model=names[0], plain=names[1], extras=extras)
 
 
 def prepare_plainly(url: str) -> Setup:

@@ -75,6 +75,9 @@ def test_badge_says_the_headline(honest_run: tuple[Path, str, int]) -> None:
     """The badge is an SVG of the headline."""
     badge = ElementTree.parse(honest_run[0] / "badge.svg").getroot()
     assert "3/3 of 3 MUST" in "".join(badge.itertext())
+    assert json.loads((honest_run[0] / "badge.json").read_text()) == {
+        "schemaVersion": 1, "label": "ollama api", "message": "3/3 of 3 MUST", "color": "success",
+    }  # fmt: skip
 
 
 def test_liar_is_told(tmp_path: Path) -> None:
@@ -110,7 +113,8 @@ def test_class_that_is_absent(tmp_path: Path) -> None:
         asked = (url, "--class", "lifecycle", "-o", str(tmp_path))
         quiet, claimed = run(*asked), run(*asked, "--claim", "lifecycle")
     assert quiet.returncode == 0
-    assert "0/0 of 9 MUST (9 not offered)" in quiet.stdout
+    must = sum(one.group == "lifecycle" and one.level == "MUST" for one in load_checks().values())
+    assert f"0/0 of {must} MUST ({must} not offered)" in quiet.stdout
     assert claimed.returncode == 1
 
 
@@ -140,13 +144,17 @@ def test_model_that_is_not_there(tmp_path: Path) -> None:
         provided(server)
         done = run(server.url, "--model", "nope", "-o", str(tmp_path / "none"))
     assert done.returncode == 2
-    assert "has no model 'nope'; there are: parallama-check-liar/plain:latest, " in done.stderr
+    assert "has no model 'nope'; there are: " in done.stderr
+    assert "parallama-check-liar/plain:latest, " in done.stderr
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--class", "nope"], "--class 'nope' is not known; there are: context, core, create"),
+        (
+            ["--class", "nope"],
+            "--class 'nope' is not known; there are: concurrency, context, core, create",
+        ),
         (["--claim", "nope"], "--claim 'nope' is not known; there are: "),
         (["--level", "high"], "--level 'high' is not known; there are: must, should, may"),
         (["ftp://example.com"], "only http:// and https:// can be asked"),
@@ -210,6 +218,14 @@ def test_list_for_programs_has_a_line_a_check() -> None:
         [one.id, one.level, one.group, one.title, " ".join(one.covers)]
         for one in load_checks().values()
     )
+
+
+def test_list_for_tools_is_json() -> None:
+    """The keys of a verdict, as far as they are known before one."""
+    done = run("--list", "--json", "-k", "core/version-is-numeric")
+    (only,) = json.loads(done.stdout)
+    assert (only["id"], only["level"], only["class"]) == ("core/version-is-numeric", "MUST", "core")
+    assert "CLIENT-VSC-01" in only["covers"]
 
 
 def test_every_check_is_written_as_it_should_be() -> None:

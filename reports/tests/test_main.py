@@ -66,10 +66,29 @@ def test_wrong_usage_is_status_2(arguments: list[str]) -> None:
 
 def test_page_that_fails_halfway_leaves_the_old_one(tmp_path: Path) -> None:
     """And nothing beside it."""
-    write("old", tmp_path)
+    write("old", tmp_path / "page.html")
     with pytest.raises(UnicodeEncodeError):
-        write("\ud800", tmp_path)
+        write("\ud800", tmp_path / "page.html")
     assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
+
+
+def test_matrix_names_its_page_and_its_servers(
+    tmp_path: Path, run_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """NAME=DOCUMENT, and without a name the address."""
+    target = tmp_path / "servers.html"
+    assert main(["--matrix", f"mine={run_path}", str(run_path), "-o", str(target)]) == 0
+    assert capsys.readouterr().out == f"{target}\n"
+    page = target.read_text()
+    assert ">mine</a>" in page
+    assert ">localhost:11434</a>" in page
+
+
+def test_matrix_of_no_run_is_status_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A bench is no server by classes."""
+    path = examples.write_json(tmp_path / "summary.json", examples.summary_record())
+    assert main(["--matrix", str(path), "-o", str(tmp_path)]) == 2
+    assert "is no run of the conformance suite" in capsys.readouterr().err
 
 
 def test_module_runs_by_its_name(tmp_path: Path, run_path: Path) -> None:

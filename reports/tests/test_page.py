@@ -223,7 +223,8 @@ def test_class_that_is_not_offered_is_not_counted_as_wrong(documents: dict[str, 
 
 def test_client_that_nothing_was_judged_for_is_not_known(documents: dict[str, Document]) -> None:
     """Neither works nor breaks."""
-    assert "LlamaIndex ? not known" in words_of(render([documents["run"]]))
+    told = words_of(render([documents["run"]]))
+    assert "Not known, since nothing that they need was judged: LlamaIndex." in told
 
 
 def test_run_without_failures_says_so(tmp_path: Path) -> None:
@@ -344,3 +345,66 @@ def test_every_chart_is_described_in_words(documents: dict[str, Document]) -> No
     labels = [a["aria-label"] or "" for t, a in elements.found if a.get("class") == "plot"]
     assert len(labels) == 4
     assert all(re.search(r"\d", label) for label in labels)
+
+
+def footed(path: Path, judged: list[examples.Record], **footer: object) -> str:
+    """The page of a run whose footer says more."""
+    header, *rest = examples.run_records(judged)
+    rest[-1] = {**rest[-1], **footer}
+    named = {**header, "reference": {"name": "http://there", "version": "1"}}
+    return render([read(examples.write_lines(path / "run", [named, *rest]))])
+
+
+def failing(id: str, **changed: object) -> examples.Record:
+    """A failed MUST."""
+    return examples.verdict(id, "MUST", f"{id} holds.", verdict="failed", reason="r", **changed)
+
+
+def test_findings_of_one_cause_are_told_once(tmp_path: Path) -> None:
+    """The others are listed under it, each with a place of its own."""
+    judged = [failing(id, expected="x", actual="y") for id in ("core/a", "core/b", "core/c")]
+    page = footed(tmp_path, judged, causes=[["core/a", "core/c"]])
+    elements = Elements(page)
+    assert elements.count("article") == 2
+    assert elements.count("li", id="s1-core/c") == 1
+    assert "3, of 2 causes" in words_of(page)
+
+
+def test_what_clients_do_is_told(tmp_path: Path) -> None:
+    """Before those of which only the name is known."""
+    does = [{"client": "Roo Code", "does": "rejects the whole list"}]
+    page = footed(tmp_path, [failing("tags/a", consequences=does, breaks=["Roo Code", "Zed"])])
+    assert "Roo Code rejects the whole list Zed" in words_of(page)
+
+
+def test_known_failures_are_no_findings(tmp_path: Path) -> None:
+    """The baseline's entries stand apart, with their reasons."""
+    entry = {"id": "core/a", "reason": "issue 12", "expires": "2027-01-01"}
+    weighed = {"known": [entry], "expired": [], "fixed": []}
+    page = footed(tmp_path, [failing("core/a")], baseline=weighed)
+    assert Elements(page).count("article") == 0
+    assert "core/a issue 12 until 2027-01-01" in words_of(page)
+
+
+def test_reference_stands_beside(tmp_path: Path) -> None:
+    """Both outcomes, and both answers."""
+    parting = {"request": {"method": "GET", "path": "/api/version"}, "reference": {"status": 200},
+               "actual": {"status": 404}}  # fmt: skip
+    beside = {"verdict": "passed", "partings": [parting], "parted": 1}
+    page = footed(tmp_path, [failing("core/a", reference=beside)])
+    told = words_of(page).partition("Beside there")[2]
+    assert "1 request answered in another way" in told
+    assert "GET /api/version" in told
+
+
+def test_two_verdicts_stand_at_the_head(tmp_path: Path) -> None:
+    """Clients, and Ollama."""
+    same = {"verdict": False, "because": "1 MUST failed"}
+    told = words_of(footed(tmp_path, [failing("core/a")], identical=same))
+    assert "Not identical to Ollama 1 MUST failed" in told
+
+
+def test_command_too_long_to_paste_is_cut(tmp_path: Path) -> None:
+    """A page stays light whatever was sent."""
+    page = footed(tmp_path, [failing("core/a", curl="curl " + "x" * 1_000_000)])
+    assert len(page) < 200_000

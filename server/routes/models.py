@@ -9,7 +9,7 @@ from datetime import datetime
 from aiohttp import web
 
 from ..body import fields_of, parse
-from ..decode import Json, text
+from ..decode import Json, name_of, text
 from ..errors import ApiError, model_missing
 from ..installed import InstalledModel
 from ..names import InvalidNameError, ModelName, Reference, quote
@@ -120,7 +120,7 @@ async def delete(request: web.Request) -> web.Response:
     """`DELETE /api/delete`: a model goes, with the blobs that only it used (DELETE-01..08)."""
     where = "DeleteRequest"
     found = fields_of(parse(await request.read()), ("model", "name"), f"api.{where}")
-    typed = text(found, "model", where) or text(found, "name", where)
+    typed = name_of(found, where)
     if not typed:
         raise ApiError(400, "model is required")
     try:

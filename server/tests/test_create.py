@@ -197,6 +197,15 @@ async def test_replacing_a_model_removes_what_only_it_used(serve: Serve, models:
         ({"files": {"./a.gguf": "sha256:00"}}, "file path must be relative"),
         ({"files": {"a.gguf": ""}}, "invalid digest format"),
         ({"from": "a b"}, "invalid model name"),
+        (
+            {"from": "x", "name": 5},
+            "json: cannot unmarshal number into Go struct field CreateRequest.name of type string",
+        ),
+        (
+            {"from": "x", "info": 5},
+            "json: cannot unmarshal number into Go struct field CreateRequest.info of type"
+            " map[string]interface {}",
+        ),
         ({"from": "x", "template": "{{ .Nope"}, "template error: template: :1: unclosed action"),
     ],
 )

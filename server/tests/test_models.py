@@ -137,6 +137,17 @@ async def test_show_overlays_the_requests_system_and_options(serve: Serve) -> No
         ({}, 400, "model is required"),
         ({"model": " "}, 400, "model is required"),
         ({"model": "a b"}, 400, "invalid model name"),
+        (
+            {"model": "nope", "name": 5},
+            400,
+            "json: cannot unmarshal number into Go struct field ShowRequest.name of type string",
+        ),
+        (
+            {"model": "nope", "template": 5},
+            400,
+            "json: cannot unmarshal number into Go struct field ShowRequest.template of type"
+            " string",
+        ),
         ({"model": "nope"}, 404, "model 'nope:latest' not found"),
         ({"name": "nope"}, 404, "model 'nope:latest' not found"),
         ({"model": "x:cloud:local"}, 400, 'use either :local or :cloud, not both: "x:cloud:local"'),

@@ -2,21 +2,41 @@
 
 from __future__ import annotations
 
+from .accounting import EDGES, USAGE
+from .crowds import ARRIVAL, CONCURRENCY, RESIDENCY
+from .embedders import EMBEDDERS
+from .embeddings import EMBEDDINGS
 from .format import FORMAT
+from .fuzz import FUZZ
+from .guards import SAFETY
 from .liar import Liar
 from .options import OPTIONS
+from .order import ORDER
+from .parameters import PARAMETER
 from .parsing import LOGPROBS, THINKING, TOOLS
+from .pulls import PULLS
+from .pushes import PUSHES
+from .shelves import MADE, NAMES, SHOWN
+from .speech import SPEECH
 from .store import CREATE, LIFECYCLE, MANAGE
 from .streams import STREAMING
 from .talk import CONTEXT, TALKING
+from .vision import VISION
 from .wire import ERRORS, HTTP
 
 LIARS: list[Liar] = [
+    *EMBEDDINGS,
+    *EMBEDDERS,
+    *VISION,
     *HTTP,
     *ERRORS,
     *STREAMING,
     *TALKING,
     *OPTIONS,
+    *PARAMETER,
+    *USAGE,
+    *EDGES,
+    *FUZZ,
     *CONTEXT,
     *THINKING,
     *TOOLS,
@@ -25,4 +45,15 @@ LIARS: list[Liar] = [
     *LIFECYCLE,
     *MANAGE,
     *CREATE,
+    *PULLS,
+    *PUSHES,
+    *ARRIVAL,
+    *CONCURRENCY,
+    *RESIDENCY,
+    *SAFETY,
+    *SPEECH,
+    *NAMES,
+    *SHOWN,
+    *MADE,
+    *ORDER,
 ]

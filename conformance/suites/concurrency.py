@@ -1,0 +1,304 @@
+"""Class concurrency: many ask at once, and each is answered as if nobody else were there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from ..bytewise import hang_up_at
+from ..check import MUST, SHOULD, Verdict, check, every, expect, expect_that
+from ..clients import CHATTERS, SDKS
+from ..evidence import Exchange, Json, Request, Wrong
+from ..reply import COUNTS, read
+from ..target import NOBODY, Target
+from .arrival import PROMPT_MS, requires_plain, talk
+
+CROWD = 16
+STORM = 32
+QUEUE = 24  # more than most servers answer at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One of a crowd: what it asks, and how."""
+
+    id: str
+    stream: bool
+    path: str = "/api/chat"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+    def ask(self, target: Target, marker: int = 0) -> Exchange:
+        """Ask it."""
+        say = target.chat if self.path == "/api/chat" else target.generate
+        return say(self.id, stream=self.stream, options=self.options, **self.fields)
+
+
+MIXED = (
+    Question("greeting", True),
+    Question("greeting", False, options={"num_predict": 2}),
+    Question("greeting", True, "/api/generate"),
+    Question("count", True, options={"num_predict": 50}),
+    Question("count", False, options={"num_predict": 60, "stop": ["17"]}),
+    Question("prose", True, options={"seed": 3, "num_predict": 40}),
+    Question("prose", False, "/api/generate", options={"stop": ["e"]}),
+    Question("endless", True, options={"num_predict": 45}),
+    Question("endless", False, options={"num_predict": 30}),
+    Question("count", True, "/api/generate", options={"num_predict": 7}),
+)
+SCRIPTED = (
+    Question("greeting-system", True),
+    Question("history", False),
+    Question("history-other", True),
+    Question("unicode-emoji", True),
+    Question("unicode-cjk", False),
+    Question("tool-call", True),
+    Question("tool-parallel", False),
+    Question("think", True),
+    Question("think-off", False),
+    Question("json", False, fields={"format": "json"}),
+)
+
+
+def crowd(target: Target) -> list[Question]:
+    """All questions that this target's model can be asked."""
+    if not target.setup.scripted:
+        return [one for one in MIXED if one.id in ("greeting", "count", "prose", "endless")]
+    known = target.script.recitals
+    absent = {"thinking": "think", "tools": "tool", "format": "json"}
+    skipped = [word for group, word in absent.items() if group in target.setup.absent]
+    found = [one for one in (*MIXED, *SCRIPTED) if one.id in known]
+    return [one for one in found if not one.id.startswith(tuple(skipped) or ("\0",))]
+
+
+def told(got: Exchange) -> dict[str, Any]:
+    """All of an answer that must not depend on who else asks."""
+    reply = read(got)
+    counts = {name: reply.count(name) for name in COUNTS}
+    said = {"text": reply.text, "thinking": reply.thinking, "calls": reply.functions}
+    return {**said, "reason": reply.reason, **counts}
+
+
+@check(
+    "concurrency/mixed-crowd",
+    MUST,
+    group="concurrency",
+    source="docs/faq.md#concurrency",
+    covers=("SCHED-001", "SCHED-021"),
+    breaks=CHATTERS,
+)
+def mixed_crowd(target: Target) -> Verdict:
+    """Mixed in stream, route, options, format and length, each answer is the one given alone."""
+    questions = crowd(target)
+    alone = [told(one.ask(target)) for one in questions]
+    got = target.at_once([partial(one.ask, target) for one in questions])
+    pairs = zip(got, alone, strict=True)
+    return every(expect(told(answer), expected, answer) for answer, expected in pairs)
+
+
+@check(
+    "concurrency/same-question",
+    MUST,
+    group="concurrency",
+    source="docs/faq.md#concurrency",
+    covers=("SCHED-001",),
+    breaks=CHATTERS,
+)
+def same_question(target: Target) -> Verdict:
+    """One question asked many times at once has one answer."""
+    question = Question("count", True, options={"num_predict": 40})
+    alone = told(question.ask(target))
+    got = target.at_once([partial(question.ask, target)] * CROWD)
+    return every(expect(told(one), alone, one) for one in got)
+
+
+@check(
+    "concurrency/long-queue",
+    MUST,
+    group="concurrency",
+    source="llm/llama_server.go:Completion",
+    covers=("SCHED-002", "SCHED-001"),
+    breaks=SDKS,
+)
+def long_queue(target: Target) -> Verdict:
+    """More requests than are answered at a time wait for their turn: none is refused or lost."""
+    ids = [("greeting", "count")[n % 2] for n in range(QUEUE)]
+    bound = {"num_predict": 12}
+    alone = {id: told(target.chat(id, options=bound)) for id in ("greeting", "count")}
+    got = target.at_once([partial(target.chat, id, options=bound) for id in ids])
+    return every(expect(told(one), alone[id], one) for one, id in zip(got, ids, strict=True))
+
+
+@check(
+    "concurrency/errors-beside-answers",
+    MUST,
+    group="concurrency",
+    source="server/routes.go",
+    covers=("ERR-055", "SCHED-001"),
+    breaks=CHATTERS,
+)
+def errors_beside_answers(target: Target) -> Verdict:
+    """Each faulty request among good ones gets the error of its own, and disturbs no other."""
+    question = Question("count", True, options={"num_predict": 60})
+    alone = told(question.ask(target))
+    faulty: list[Callable[[], Exchange]] = [
+        partial(target.post, "/api/chat", model=f"{NOBODY}-a", messages=[]),
+        partial(target.post, "/api/generate", model=f"{NOBODY}-b", prompt="x"),
+        partial(target.chat, options={"temperature": "hot"}),
+        partial(target.chat, keep_alive="soon"),
+        partial(target.request, "POST", "/api/chat", b"{"),
+    ]
+    expected = [one() for one in faulty]
+    good: list[Callable[[], Exchange]] = [partial(question.ask, target)] * 4
+    got = target.at_once([*faulty, *good])
+    errors = [(one.code, one.error_text) for one in got[: len(faulty)]]
+    return every(
+        (
+            expect(errors, [(one.code, one.error_text) for one in expected]),
+            *(expect(told(one), alone, one) for one in got[len(faulty) :]),
+        )
+    )
+
+
+@check(
+    "concurrency/abort-storm",
+    MUST,
+    group="concurrency",
+    source="server/routes.go:ChatHandler",
+    covers=("CANCEL-010", "CANCEL-002", "CANCEL-003", "CANCEL-008"),
+    breaks=CHATTERS,
+    race=True,
+    alone=True,
+)
+def abort_storm(target: Target) -> Verdict:
+    """After a storm of clients that left, streaming, whole or waiting, the server is as before."""
+    requires_plain(target)
+    questions = crowd(target)[:6]
+    alone = [told(one.ask(target)) for one in questions]
+    before = target.chat("greeting").ok.elapsed_ms
+    storm = [
+        talk(target, "endless", ("/api/chat", "/api/generate")[n % 2], stream=bool(n % 3))
+        for n in range(STORM)
+    ]
+    left = partial(_leave_all, target, storm)
+    _, got = target.at_once([left, partial(questions[0].ask, target)])
+    amid = expect(told(got), alone[0], got)
+    after = target.chat("greeting")
+    limit = max(PROMPT_MS, 10 * before)
+    said = f"{after.ok.elapsed_ms:.0f} ms; before it was {before:.0f} ms"
+    prompt = expect_that(after.elapsed_ms < limit, f"an answer within {limit:.0f} ms", said, after)
+    again = (expect(told(one.ask(target)), was) for one, was in zip(questions, alone, strict=True))
+    return every((amid, prompt, *again))
+
+
+def _leave_all(target: Target, storm: list[Request]) -> Exchange:
+    """Ask each, read some of it (nothing of an answer that is made whole), and leave: in turn.
+
+    All at once they wedged the runner of the original, once in ten times or so.
+    """
+    for number, request in enumerate(storm):
+        streamed = b'"stream": false' not in (request.body or b"")
+        hang_up_at(target, request, None, number * 37 % 700 if streamed else 0)
+    return Exchange(target.address.url, request)
+
+
+@check(
+    "concurrency/everything-twice",
+    MUST,
+    group="concurrency",
+    source="net/http",
+    covers=("HTTP-019", "OPT-039"),
+    breaks=CHATTERS,
+    alone=True,
+)
+def everything_twice(target: Target) -> Verdict:
+    """Asked twice on one connection, and again on a fresh one, everything is answered the same."""
+    requests = [*_table(target)]
+    with target.connect() as connection:
+        rounds = [[connection.exchange(_alive(one)) for one in requests] for _ in "12"]
+    for answers in rounds:
+        target.exchanges.extend(answers)
+    fresh = [target.request(one.method, one.path, one.body, {}) for one in requests]
+    first = [normal(one) for one in rounds[0]]
+    return every(
+        expect(normal(one), was, one)
+        for answers in (rounds[1], fresh)
+        for one, was in zip(answers, first, strict=True)
+    )
+
+
+def _table(target: Target) -> list[Json]:
+    from ..target import encoded
+
+    model = target.model
+    found = [talk(target, "greeting"), talk(target, "greeting", stream=False)]
+    found += [talk(target, "prose", "/api/generate", options={"num_predict": 20})]
+    found += [talk(target, "count", options={"num_predict": 9}, stream=False)]
+    if target.setup.scripted:
+        found += [talk(target, "history"), talk(target, "unicode-emoji")]
+    plain: list[tuple[str, str, Json]] = [
+        ("GET", "/api/version", None),
+        ("GET", "/api/parallama-check-nothing", None),
+        ("POST", "/api/generate", {"model": NOBODY, "prompt": "x"}),
+        ("POST", "/api/chat", {"model": model, "messages": 5}),
+        ("POST", "/api/chat", {"model": model, "messages": [], "keep_alive": "5m"}),
+    ]
+    if "manage" not in target.setup.absent:
+        plain.append(("POST", "/api/show", {"model": model}))
+    for method, path, value in plain:
+        body = None if value is None else json.dumps(value).encode()
+        found.append(encoded(method, path, body, {}))
+    return found
+
+
+def _alive(request: Json) -> Json:
+    """The request, on a connection that stays."""
+    from dataclasses import replace
+
+    kept = tuple(pair for pair in request.headers if pair[0].lower() != "connection")
+    return replace(request, headers=(*kept, ("Connection", "keep-alive")))
+
+
+def normal(got: Exchange) -> dict[str, Any]:
+    """An answer without what may differ: times, context, how it was cut into records."""
+    head = {"status": got.code, "media_type": got.media_type, "tail": got.tail}
+    talked = got.request.path in ("/api/chat", "/api/generate") and got.status == 200
+    if not talked:
+        value = (
+            json.loads(got.text) if got.media_type == "application/json" and got.body else got.text
+        )
+        return {**head, "value": value}
+    if got.media_type == "application/json":
+        found = got.object
+        words = found["message"] if "message" in found else found["response"]
+        return {**head, "words": words, "reason": found["done_reason"]}
+    if got.records[-1].get("done") is not True:
+        raise Wrong("a last record with done true", got.records[-1])
+    return {**head, **told(got)}
+
+
+@check(
+    "concurrency/options-do-not-leak",
+    SHOULD,
+    group="concurrency",
+    source="llm/llama_server.go:Completion",
+    covers=("SCHED-021",),
+    breaks=SDKS,
+)
+def options_do_not_leak(target: Target) -> Verdict:
+    """Stop strings, limits and samplers of one request do nothing to its neighbours."""
+    bare = Question("prose", False, options={"num_predict": 30})
+    alone = told(bare.ask(target))
+    wild: list[dict[str, Any]] = [
+        {"temperature": 1.9, "top_k": 0, "top_p": 1.0, "num_predict": 30, "seed": 5},
+        {"stop": [" ", "a", "e"], "num_predict": 30},
+        {"num_predict": 1},
+        {"repeat_penalty": 1.9, "presence_penalty": 1.9, "num_predict": 30},
+    ]
+    asks = [partial(target.chat, "prose", options=one) for one in wild for _ in "12"]
+    mine = [partial(bare.ask, target)] * 4
+    got = target.at_once([*asks, *mine])[len(asks) :]
+    return every(expect(told(one), alone, one) for one in got)

@@ -1,0 +1,322 @@
+"""Class core, part six: HTTP as clients and proxies speak it, byte by byte."""
+
+from __future__ import annotations
+
+from ..bytewise import encoded_bytes, line, pipelined, send_parts
+from ..check import MAY, MUST, SHOULD, Verdict, check, every, expect, expect_that, not_judged
+from ..clients import JS, PYTHON, SDKS
+from ..evidence import Exchange, Request
+from ..target import NOBODY, Target, encoded
+from .arrival import requires_plain
+
+ASK = f'{{"model": "{NOBODY}", "prompt": "Hello"}}'.encode()
+READ = "the body to be read: 404, model not found"
+
+
+def was_read(got: Exchange) -> Verdict:
+    """Passed if the server read the body, and says that there is no such model."""
+    found = got.code == 404 and "not found" in got.error_text
+    return expect_that(found, READ, f"{got.status}: {got.loose_text[:200]}", got)
+
+
+def by_hand(target: Target, head: str, body: bytes) -> Exchange:
+    """Ask a model that cannot exist, with head lines as they are given."""
+    lines = [
+        f"POST {target.address.prefix}/api/generate HTTP/1.1",
+        f"Host: {target.address.authority}",
+    ]
+    whole = "\r\n".join([*lines, head, "Connection: close", "", ""]).encode() + body
+    headers = tuple(tuple(one.split(":", 1)) for one in head.split("\r\n"))
+    request = Request("POST", "/api/generate", headers, body)  # type: ignore[arg-type]
+    return send_parts(target, request, [whole])
+
+
+@check(
+    "http/header-names-in-any-case",
+    MUST,
+    group="core",
+    source="RFC 9110, 5.1",
+    covers=("HTTP-020",),
+    breaks=SDKS,
+)
+def header_names_in_any_case(target: Target) -> Verdict:
+    """Header names are read in any case, with or without a blank after the colon."""
+    requires_plain(target)
+    heads = (
+        f"CONTENT-LENGTH: {len(ASK)}",
+        f"content-length:{len(ASK)}",
+        f"cOnTeNt-LeNgTh:   {len(ASK)}",
+    )
+    return every(was_read(by_hand(target, head, ASK)) for head in heads)
+
+
+@check(
+    "http/chunks-of-any-form",
+    MUST,
+    group="core",
+    source="RFC 9112, 7.1",
+    covers=("HTTP-020", "HTTP-24"),
+    breaks=(PYTHON, JS),
+)
+def chunks_of_any_form(target: Target) -> Verdict:
+    """Chunks of a body may be of one byte, have extensions, upper-case sizes, and a trailer."""
+    requires_plain(target)
+    single = b"".join(b"1\r\n%b\r\n" % ASK[n : n + 1] for n in range(len(ASK))) + b"0\r\n\r\n"
+    extended = b"%X;name=value\r\n%b\r\n0\r\nX-Trailer: 1\r\n\r\n" % (len(ASK), ASK)
+    padded = b"000%x\r\n%b\r\n000\r\n\r\n" % (len(ASK), ASK)
+    return every(
+        was_read(by_hand(target, "transfer-encoding: chunked", body))
+        for body in (single, extended, padded)
+    )
+
+
+@check(
+    "http/expect-in-any-case",
+    MUST,
+    group="core",
+    source="RFC 9110, 10.1.1",
+    covers=("HTTP-020", "HTTP-24"),
+    breaks=("curl",),
+)
+def expect_in_any_case(target: Target) -> Verdict:
+    """A client that waits for 100 Continue may also send its body at once."""
+    requires_plain(target)
+    return was_read(by_hand(target, f"Content-Length: {len(ASK)}\r\nexpect: 100-Continue", ASK))
+
+
+@check(
+    "http/pipelined",
+    SHOULD,
+    group="core",
+    source="RFC 9112, 9.3.2",
+    covers=("HTTP-019",),
+)
+def pipelined_requests(target: Target) -> Verdict:
+    """Requests sent in one write are answered one after the other, in their order."""
+    requires_plain(target)
+    alive = {"Connection": "keep-alive"}
+    requests = [
+        encoded("GET", "/api/version", None, alive),
+        encoded("POST", "/api/generate", ASK, alive),
+        encoded("GET", "/api/parallama-check-nothing", None, alive),
+        encoded("POST", "/api/show", b'{"model": "parallama-check-none"}', alive),
+        encoded("GET", "/api/version", None, {}),
+    ]
+    found = [(got.error, got.status) for got in pipelined(target, requests)]
+    return expect(found, [(None, status) for status in (200, 404, 404, 404, 200)])
+
+
+@check(
+    "http/one-dot-zero-without-host",
+    MAY,
+    group="core",
+    source="RFC 9112, 3.2",
+    covers=("HTTP-26",),
+)
+def one_dot_zero_without_host(target: Target) -> Verdict:
+    """An HTTP/1.0 client needs no Host, and is not sent chunks; one of HTTP/1.1 needs it."""
+    requires_plain(target)
+    request = Request("GET", "/api/version", (), None)
+    path = f"{target.address.prefix}/api/version"
+    old = send_parts(target, request, [f"GET {path} HTTP/1.0\r\n\r\n".encode()])
+    new = send_parts(
+        target, request, [f"GET {path} HTTP/1.1\r\nConnection: close\r\n\r\n".encode()]
+    )
+    whole = expect_that(old.framing != "chunked", "no chunks", old.framing)
+    return every((expect(old.code, 200, old), whole, expect(new.code, 400, new)))
+
+
+@check(
+    "http/only-some-heads",
+    SHOULD,
+    group="core",
+    source="server/routes.go:GenerateRoutes",
+    covers=("HTTP-19", "HTTP-006", "HTTP-005"),
+)
+def only_some_heads(target: Target) -> Verdict:
+    """HEAD is known at /, version, tags and blobs; elsewhere it is 405, and never has a body."""
+    asked = [
+        target.request("HEAD", path) for path in ("/api/ps", "/api/chat", "/api/show", "/api/copy")
+    ]
+    return every(expect((got.code, got.body), (405, b""), got) for got in asked)
+
+
+@check(
+    "http/head-tells-the-length",
+    SHOULD,
+    group="core",
+    source="RFC 9110, 9.3.2",
+    covers=("HTTP-25",),
+)
+def head_tells_the_length(target: Target) -> Verdict:
+    """HEAD has the media type of GET, and where it tells a length, the length of GET."""
+    for path in ("/", "/api/version"):
+        head, whole = target.request("HEAD", path).ok, target.get(path).ok
+        length = head.header("Content-Length")
+        told = (head.media_type, int(length or len(whole.body)))
+        if told != (whole.media_type, len(whole.body)):
+            return expect(told, (whole.media_type, len(whole.body)), head)
+    return expect(head.body, b"", head)
+
+
+@check(
+    "http/methods-of-each-route",
+    MUST,
+    group="core",
+    source="server/routes.go:GenerateRoutes",
+    covers=("HTTP-005", "HTTP-03"),
+    breaks=SDKS,
+)
+def methods_of_each_route(target: Target) -> Verdict:
+    """Generate and chat are there for POST, and for POST only."""
+    for path in ("/api/generate", "/api/chat"):
+        if (got := target.request("POST", path, b"")).code in (404, 405, 501):
+            return expect_that(False, f"{path} to be there", got.status, got)
+        for method in ("GET", "PUT", "DELETE", "PATCH"):
+            got = target.request(method, path, None)
+            if got.code not in (404, 405):
+                return expect_that(False, f"no {method} of {path}: 405", got.status, got)
+    return expect(target.request("POST", "/", b"").code in (404, 405), True)
+
+
+@check(
+    "http/options-without-origin",
+    SHOULD,
+    group="core",
+    source="server/routes.go:allowedHostsMiddleware",
+    covers=("SEC-12", "HTTP-006"),
+)
+def options_without_origin(target: Target) -> Verdict:
+    """OPTIONS without an Origin is an empty 204, or refused as any other method: 404 or 405."""
+    asked = [
+        target.request("OPTIONS", path, None, {"Host": host})
+        for path in ("/api/chat", "/api/parallama-check-nothing")
+        for host in ("localhost", target.address.authority)
+    ]
+    for got in asked:
+        granted = got.header("Access-Control-Allow-Origin")
+        if got.code not in (204, 403, 404, 405) or (granted is not None and granted != "*"):
+            return expect_that(
+                False, "204, 404 or 405 and no origin allowed", f"{got.status}, {granted}", got
+            )
+    return expect([got.body for got in asked if got.status == 204 and got.body], [])
+
+
+@check(
+    "http/trailing-slash",
+    MAY,
+    group="core",
+    source="gin: RedirectTrailingSlash",
+    covers=("HTTP-008", "HTTP-05"),
+)
+def trailing_slash(target: Target) -> Verdict:
+    """A route with a slash too many is redirected to the one without, not found, or served."""
+    for method, path in (("GET", "/api/tags/"), ("POST", "/api/generate/")):
+        got = target.request(method, path, ASK if method == "POST" else None)
+        if got.code in (301, 302, 307, 308):
+            place = (got.header("Location") or "").partition("?")[0]
+            if not place.endswith(path.rstrip("/")) or (
+                method == "POST" and got.status in (301, 302)
+            ):
+                return expect_that(
+                    False, f"307 to {path.rstrip('/')}", f"{got.status} to {place}", got
+                )
+        elif got.code >= 500 or got.code not in (200, 404, 405):
+            return expect_that(False, "a redirect, 404, 405, or an answer", got.status, got)
+    return expect(got.error, None)
+
+
+@check(
+    "http/content-encoding-of-a-request",
+    SHOULD,
+    group="core",
+    source="server/routes.go",
+    covers=("HTTP-25",),
+)
+def content_encoding_of_a_request(target: Target) -> Verdict:
+    """Content-Encoding of a request is not looked at, or refused with 4xx: never a 5xx."""
+    got = target.request("POST", "/api/generate", ASK, {"Content-Encoding": "gzip"})
+    return expect_that(400 <= got.code < 500, "404, 400 or 415", got.status, got)
+
+
+@check(
+    "http/query-of-management-ignored",
+    SHOULD,
+    group="core",
+    source="gin",
+    covers=("HTTP-25", "HTTP-021"),
+)
+def query_of_management_ignored(target: Target) -> Verdict:
+    """A query string changes nothing at /api/version and /api/show either."""
+    got = target.get("/api/version?model=x&stream=false")
+    asked = target.post("/api/show?model=other", model=NOBODY)
+    return every(
+        (
+            expect(got.code, 200, got),
+            expect_that(NOBODY in asked.error_text, NOBODY, asked.error_text),
+        )
+    )
+
+
+@check(
+    "http/bytes-after-the-object",
+    MUST,
+    group="core",
+    source="gin: binding/json.go",
+    covers=("HTTP-06",),
+    breaks=("curl",),
+)
+def bytes_after_the_object(target: Target) -> Verdict:
+    """The first JSON value of a body counts; a line end, or garbage, after it is not looked at."""
+    for tail in (b"\n", b"\r\n", b" garbage"):
+        got = target.request("POST", "/api/generate", ASK + tail, {"Content-Type": "text/plain"})
+        if was_read(got).outcome.value != "passed":
+            return was_read(got)
+    return expect(got.code, 404)
+
+
+@check(
+    "http/json-content-types",
+    MUST,
+    group="core",
+    source="gin: c.JSON",
+    covers=("HTTP-10", "HTTP-011"),
+    breaks=(JS,),
+)
+def json_content_types(target: Target) -> Verdict:
+    """JSON answers say application/json, and where they name a charset, UTF-8."""
+    asked = (
+        target.get("/api/version"),
+        target.get("/api/tags"),
+        target.get("/api/ps"),
+        target.post("/api/show", model=NOBODY),
+        target.request("POST", "/api/chat", b"{"),
+    )
+    for got in asked:
+        if target.setup.calibration.absent(got):
+            continue
+        kind = (got.answered.header("Content-Type") or "").lower().replace(" ", "").replace('"', "")
+        if kind not in ("application/json", "application/json;charset=utf-8"):
+            return expect_that(False, "application/json; charset=utf-8", kind, got)
+    return expect(asked[0].code, 200)
+
+
+@check(
+    "http/closed-when-asked",
+    SHOULD,
+    group="core",
+    source="RFC 9112, 9.3",
+    covers=("HTTP-019",),
+)
+def closed_when_asked(target: Target) -> Verdict:
+    """A client that says `Connection: close` is closed after its answer, at once."""
+    requires_plain(target)
+    request = encoded("GET", "/api/version", None, {"Connection": "close"})
+    with line(target) as connection:
+        connection.send(encoded_bytes(target, request))
+        got = connection.answer(request)
+        closed = connection.closes_within(2.0)
+    target.exchanges.append(got)
+    if got.error:
+        not_judged(f"no whole answer: {got.error}")
+    return expect((got.status, closed), (200, True), got)

@@ -1,0 +1,125 @@
+"""How the honest server makes models: of files, or of another model."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from .freight import problem_of, strays
+from .kinds import digests, kind_of
+from .naming import tagged, valid
+from .shelf import HouseError, Model, Shelf
+
+TYPED: dict[str, type] = {
+    "model": str, "name": str, "from": str, "files": dict, "adapters": dict, "template": str,
+    "system": str, "parameters": dict, "messages": list, "quantize": str, "stream": bool,
+}  # fmt: skip
+TYPES = ("F32", "F16", "Q4_K_S", "Q4_K_M", "Q8_0")
+
+
+def layer(content: str) -> str:
+    """The digest of a layer of text."""
+    return f"sha256:{hashlib.sha256(content.encode()).hexdigest()}"
+
+
+@dataclass
+class Maker(Shelf):
+    """The store, and what creates models in it."""
+
+    def create(self, fields: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """/api/create: progress; an error as the first record has a status."""
+        files = fields.get("files")
+        name = fields.get("model") or fields.get("name") or ""
+        self._synchronous(fields, name)
+        if files is None and not fields.get("from"):
+            yield {"error": "neither 'from' or 'files' was specified"}
+            return
+        base = self._base(fields)
+        if base is None and not files:
+            yield {"error": "unknown type"}
+            return
+        yield {"status": "parsing GGUF" if base is None else f"using existing layer {layer('x')}"}
+        problem = self._problem(fields, base)
+        if problem is not None and self.flaw == "failures_destroy":
+            self.models.pop(tagged(name), None)
+        if problem is not None and self.flaw == "failures_stay":
+            self.models[tagged(name)] = Model("", "", {}, "0" * 64, datetime.now(UTC))
+        if problem is not None:
+            yield {"error": problem}
+            return
+        made = self._made(fields, base)
+        if self.flaw == "rewrites_store":
+            kept, self.models = self.models, {}
+            time.sleep(0.01)
+            self.models = kept
+        if self.flaw != "never_replaces" or self.stored(name) not in self.models:
+            self.models[self.stored(name)] = made
+        yield {"status": f"creating new layer {layer(made.template + made.system)}"}
+        yield {"status": "writing manifest"}
+        yield {"status": "success"}
+
+    def _synchronous(self, fields: dict[str, Any], name: str) -> None:
+        """Refuse what can be refused before any work."""
+        for key, kind in TYPED.items():
+            if fields.get(key) is not None and not isinstance(fields[key], kind):
+                raise HouseError(400, f"{key} must be {kind.__name__}")
+        files = {**(fields.get("files") or {}), **(fields.get("adapters") or {})}
+        if any(strays(path) for path in files):
+            raise HouseError(400, "file path must be relative")
+        if not all(isinstance(one, str) and one for one in files.values()):
+            raise HouseError(400, "invalid digest format")
+        if not valid(name):
+            raise HouseError(400, "invalid model name")
+
+    def _base(self, fields: dict[str, Any]) -> Model | None:
+        return self.find(fields["from"], "no such base") if fields.get("from") else None
+
+    def _problem(self, fields: dict[str, Any], base: Model | None) -> str | None:
+        """Why it cannot be made."""
+        files = fields.get("files") or {}
+        known = {path: one for path, one in files.items() if one not in digests()}
+        if base is None and known and self.flaw != "weights_unchecked":
+            found = problem_of(known, self.blobs)
+            if found is not None:
+                return found
+        template = fields.get("template") or ""
+        if template.count("{{") != template.count("}}"):
+            return "template error: template: :1: unclosed action"
+        if (fields.get("quantize") or "F16").upper() not in TYPES:
+            return f"unsupported quantization type {fields['quantize']}"
+        given = fields.get("license") or ""
+        if not isinstance(given, str | list) or not all(isinstance(one, str) for one in given):
+            return "json: cannot unmarshal license"
+        return None
+
+    def _made(self, fields: dict[str, Any], base: Model | None) -> Model:
+        before = base or Model("{{ .Prompt }}", "", {}, "", datetime.now(UTC))
+        template = fields.get("template") or before.template
+        system = fields.get("system") or before.system
+        parameters = {**before.parameters, **(fields.get("parameters") or {})}
+        given = fields.get("license") or []
+        more = [given] if isinstance(given, str) else given
+        messages = tuple(
+            {"role": one["role"].lower(), "content": one["content"]}
+            for one in fields.get("messages") or before.messages
+        )
+        content = json.dumps([template, system, parameters, more, messages])
+        return replace(
+            before,
+            template=template,
+            system=system,
+            parameters=parameters,
+            messages=messages,
+            license="\n".join([*([before.license] if before.license else []), *more]),
+            quantization=(fields.get("quantize") or before.quantization).upper(),
+            size=1_000_000 + len(system) + len(template),
+            digest=hashlib.sha256(content.encode()).hexdigest(),
+            modified=datetime.now(UTC),
+            loaded_until=0.0,
+            kind=base.kind if base else kind_of((fields.get("files") or {}).values()),
+        )

@@ -1,0 +1,190 @@
+"""Made-up requests: valid ones are, spoilt ones are not, the laws hold, and runs repeat."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+
+from ..check import Outcome
+from ..evidence import Exchange, Piece, Request
+from ..fuzzing import Shrinking, keeps_law
+from ..laws import Case, Law, broken
+from ..mangling import any_case, hard_to_read, no_json, noise
+from ..schema import violation
+from ..setup import Setup
+from ..shapes import Shapes, put, request_schema
+from ..spoiling import extreme_options, raw, valid, wrong_options, wrongly_typed
+from ..target import Target
+from .honest import TRUTH, Answer, Lie, serving_server
+from .lies import with_answers
+from .test_liars import provided
+
+ASK = Request("POST", "/api/generate", (), b"{}")
+JSON = ("Content-Type", "application/json")
+ZERO = {"model": "", "created_at": "0001-01-01T00:00:00Z", "response": "", "done": False}
+
+
+@given(valid("chat", "m"))
+@settings(max_examples=60)
+def test_valid_chat_is_valid(case: Case) -> None:
+    """By the schema that the server is held to."""
+    assert case.body is not None
+    assert violation(json.loads(case.body), "chat", "request") is None
+
+
+@given(valid("generate", "m"))
+@settings(max_examples=60)
+def test_valid_generate_is_valid(case: Case) -> None:
+    """By the schema that the server is held to."""
+    assert case.body is not None
+    assert violation(json.loads(case.body), "generate", "request") is None
+
+
+@pytest.mark.parametrize("turn", range(5))
+def test_wrongly_typed_is_not_valid(turn: int) -> None:
+    """Each differs from what is in order by one value, and breaks the schema."""
+    for case in wrongly_typed({"chat": {"model": "m"}, "copy": {"source": "a"}}, turn=turn):
+        assert case.body is not None
+        name = case.path.removeprefix("/api/")
+        assert violation(json.loads(case.body), name, "request") is not None
+
+
+def test_every_declared_place_is_spoilt() -> None:
+    """But for those that are read late."""
+    bodies = [case.body or b"" for case in wrongly_typed({"generate": {"model": "m"}})]
+    spoilt = {key for body in bodies for key in json.loads(body)}
+    late = {"format", "_debug_render_only"}
+    assert set(request_schema("generate")["properties"]) - spoilt - late == set()
+
+
+def test_no_json_is_none() -> None:
+    """Nor an object that could be read."""
+    for case in no_json():
+        with pytest.raises(ValueError, match=r".+"):
+            _object(case.body or b"")
+
+
+@given(noise())
+def test_noise_is_no_object(case: Case) -> None:
+    """Whatever the bytes."""
+    with pytest.raises(ValueError, match=r".+"):
+        _object(case.body or b"")
+
+
+def _object(body: bytes) -> None:
+    """Raises ValueError unless a body begins with a JSON object, read strictly."""
+
+    def refuse(word: str) -> None:
+        raise ValueError(word)
+
+    text = body.decode(errors="replace").strip()
+    decoder = json.JSONDecoder(parse_constant=refuse)
+    if not isinstance(decoder.raw_decode(text)[0], dict):
+        raise ValueError("no object")
+
+
+def test_put_makes_the_way() -> None:
+    """Into arrays and objects that are not there."""
+    assert put({"a": 1}, ("b", "[]", "c"), 5) == {"a": 1, "b": [{"c": 5}]}
+
+
+def test_places_reach_into_arrays() -> None:
+    """A tool's name is one."""
+    places = Shapes(request_schema("chat")).places()
+    assert ("tools", "[]", "function", "name") in places
+
+
+def answered(status: int, value: object, *headers: tuple[str, str]) -> Exchange:
+    """An exchange with this answer."""
+    body = json.dumps(value).encode() if value is not None else b""
+    return Exchange("http://x", ASK, status, headers=headers, pieces=(Piece(1.0, body),))
+
+
+@pytest.mark.parametrize(
+    ("law", "got", "kept"),
+    [
+        (Law.REFUSED, answered(400, {"error": "no"}, JSON), True),
+        (Law.REFUSED, answered(422, {"error": "no"}, JSON), False),
+        (Law.REFUSED, answered(400, {"error": ""}, JSON), False),
+        (Law.REFUSED, answered(400, {"error": "no", "code": 1}, JSON), False),
+        (Law.REFUSED, answered(400, {"error": "no"}), False),
+        (Law.LACKING, answered(404, {"error": "no"}, JSON), True),
+        (Law.OPTION, answered(500, {"error": "no"}, JSON), True),
+        (Law.SURVIVED, answered(499, {"error": "no"}, JSON), True),
+        (Law.SURVIVED, answered(500, {"error": "no"}, JSON), False),
+        (Law.ANSWERED, answered(200, ZERO, JSON), False),
+        (Law.ANSWERED, answered(404, {"error": "no"}, JSON), False),
+        (Law.REFUSED, Exchange("http://x", ASK, error="nothing came"), False),
+    ],
+)
+def test_law(law: Law, got: Exchange, kept: bool) -> None:
+    """What is forbidden is found, what is not is tolerated."""
+    assert (broken(got, Case("POST", "/", b"", law, "generate")) is None) == kept
+
+
+def test_wild_answer_may_lack_its_end() -> None:
+    """Ollama forgets it where the last bytes are no text."""
+    case = Case("POST", "/", b"", Law.ANSWERED, "generate", wild=True)
+    assert broken(answered(200, ZERO, JSON), case) is None
+    assert broken(answered(200, None, JSON), case) is None
+
+
+@pytest.fixture
+def honest() -> Iterator[Setup]:
+    """An honest server with its models."""
+    with serving_server(TRUTH) as server:
+        yield provided(server)
+
+
+FAMILIES = {
+    "raw": raw,
+    "wrong-options": wrong_options,
+    "extreme-options": extreme_options,
+    "hard-to-read": hard_to_read,
+}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_same_seed_makes_the_same_requests(honest: Setup, name: str) -> None:
+    """And another one others."""
+
+    def asked(seed: int) -> list[bytes | None]:
+        target = Target(replace(honest, fuzz=5, fuzz_seed=seed))
+        verdict = keeps_law(target, name, FAMILIES[name](target.model))
+        assert verdict.outcome is Outcome.PASSED
+        return [one.request.body for one in target.exchanges]
+
+    assert asked(1) == asked(1) != asked(2)
+
+
+def test_failure_is_shrunk() -> None:
+    """To the one key that the server does not read."""
+
+    def say(heard: object, answer: Answer) -> Answer:
+        return Answer(500, value={"error": "no"}) if b"Model" in heard.body else answer  # type: ignore[attr-defined]
+
+    with serving_server(Lie(say=with_answers(say).say)) as server:
+        target = Target(provided(server))
+        verdict = keeps_law(target, "case", any_case("generate", target.model))
+    assert verdict.outcome is Outcome.FAILED
+    assert verdict.evidence is not None
+    assert verdict.evidence.status == 500
+    assert "--fuzz-seed" in str(verdict.reason)
+
+
+def test_shrinking_has_an_end(honest: Setup) -> None:
+    """What failed is not asked again, and after a while nothing is."""
+    target = Target(honest)
+    shrinking = Shrinking(target)
+    case = Case("GET", "/api/nowhere", None, Law.ANSWERED)
+    for _ in range(3):
+        with pytest.raises(Exception, match="404"):
+            shrinking.judge(case)
+    assert len(target.exchanges) == 1
+    shrinking.asked = 10**6
+    shrinking.judge(replace(case, path="/api/elsewhere"))
+    assert len(target.exchanges) == 1
