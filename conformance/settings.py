@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,9 @@ def target_address(url: str | None) -> Address:
 
 
 def keep_to_ourselves() -> None:
-    """Shield our pytest from what the environment means for the user's own."""
+    """Shield our pytest from what is meant for the user's own, and the user's folder from us."""
     os.environ.pop("PYTEST_ADDOPTS", None)
     os.environ.pop("PYTEST_PLUGINS", None)
     os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    store = os.path.join(tempfile.gettempdir(), "parallama-hypothesis")
+    os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", store)

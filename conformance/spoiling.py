@@ -7,7 +7,7 @@ the server must refuse; `laws` has what each family is owed.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from .evidence import Json
@@ -85,8 +85,8 @@ def _better(model: str) -> dict[Place, SearchStrategy[Json]]:
     }
 
 
-def valid(name: str, model: str) -> SearchStrategy[Case]:
-    """Requests to chat or generate that are valid by schema."""
+def valid(name: str, model: str, without: Iterable[str] = ()) -> SearchStrategy[Case]:
+    """Requests to chat or generate that are valid by schema, without what the model cannot do."""
     from hypothesis import strategies as st
 
     def case(fields: dict[str, Json], escaped: bool) -> Case:
@@ -101,7 +101,9 @@ def valid(name: str, model: str) -> SearchStrategy[Case]:
             loads=loads,
         )
 
-    shapes = Shapes(request_schema(name), _better(model), frozenset({("model",), ("options",)}))
+    useless: dict[Place, SearchStrategy[Json]] = {(field,): st.none() for field in without}
+    better = {**_better(model), **useless}
+    shapes = Shapes(request_schema(name), better, frozenset({("model",), ("options",)}))
     return st.builds(case, shapes.values(), st.booleans())
 
 

@@ -44,6 +44,7 @@ def counts_of(target: Target, id: str, got: Exchange) -> Verdict:
 )
 def thoughts_and_calls(target: Target) -> Verdict:
     """Tokens of thoughts and of tool calls are counted, streamed or not."""
+    _ = target.script
     return every(
         counts_of(target, id, target.chat(id, stream=stream))
         for id in ("think", "tool-call", "tool-result", "think-history")
@@ -80,6 +81,7 @@ def generate_counts(target: Target) -> Verdict:
 )
 def stopped_count(target: Target) -> Verdict:
     """An answer that a stop string ends has as many tokens as were made until then."""
+    _ = target.script
     got = target.chat("count", options={"stop": [" 17 "]})
     # "1 2 3 ... 16" are 32 tokens, and those of the stop string may count
     found = read(got).count("eval_count")
@@ -269,7 +271,8 @@ def times_advance(target: Target) -> Verdict:
     got = target.chat("endless", stream=True, options={"num_predict": MANY})
     first, last = (moment(got.records[place]["created_at"]) for place in (0, -1))
     seen_s = (got.arrivals_ms[-1] - got.arrivals_ms[0]) / 1e3
-    holds = abs((last - first) - seen_s) <= 0.05 + 0.3 * seen_s
+    # records may be made sooner than they are sent, and a busy line makes few of many
+    holds = 0.5 * seen_s - 0.02 <= last - first <= got.elapsed_ms / 1e3 + 0.5
     told = f"{last - first:.3f} s by created_at, {seen_s:.3f} s by our clock"
     return expect_that(holds, "the same time by both", told, got)
 

@@ -234,7 +234,7 @@ class House(Maker):
         for token, part in zip(tokens, made, strict=True):
             extra = _logprobs(token, given) if given["logprobs"] and token.text else {}
             if part.content or part.thinking or part.calls or extra:
-                said_at += timedelta(seconds=1.5 * PACE_S)
+                said_at += timedelta(seconds=3 * PACE_S)
                 yield {**self._record(given, kind, part=part, **extra), "created_at": iso(said_at)}
         self.keep(model, given, options)
         final: dict[str, Any] = {"done_reason": "stop" if hit else spoken.reason}

@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 
+from ..address import parse_address
 from ..check import Outcome
+from ..commandline import parse, pytest_arguments
 from ..evidence import Exchange, Piece, Request
 from ..fuzzing import Shrinking, keeps_law
 from ..laws import Case, Law, broken
 from ..mangling import any_case, hard_to_read, no_json, noise
 from ..schema import violation
+from ..settings import Settings
 from ..setup import Setup
 from ..shapes import Shapes, put, request_schema
 from ..spoiling import extreme_options, raw, valid, wrong_options, wrongly_typed
@@ -188,3 +192,13 @@ def test_shrinking_has_an_end(honest: Setup) -> None:
     shrinking.asked = 10**6
     shrinking.judge(replace(case, path="/api/elsewhere"))
     assert len(target.exchanges) == 1
+
+
+def test_effort_and_seed_reach_the_run() -> None:
+    """From the command line to pytest, and into the header."""
+    asked = parse(["--fuzz", "7", "--fuzz-seed", "3"])
+    given_ = pytest_arguments(asked, "http://x", Path())
+    assert given_[given_.index("--target-fuzz") + 1] == "7"
+    assert given_[given_.index("--target-fuzz-seed") + 1] == "3"
+    settings_ = Settings(parse_address("http://x"), fuzz=7, fuzz_seed=3)
+    assert (settings_.selection["fuzz"], settings_.selection["fuzz_seed"]) == (7, 3)
