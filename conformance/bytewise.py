@@ -10,7 +10,7 @@ import contextlib
 import socket
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Self
 
@@ -18,7 +18,7 @@ from .address import Address
 from .evidence import Exchange, Piece, Request
 from .framing import FramingError, ResponseParser
 from .target import Target
-from .wire import CONNECT_TIMEOUT_S, encode_head
+from .wire import CONNECT_TIMEOUT_S, encode_head, exchange_of, trouble
 
 SMALL_SEGMENT_BYTES = 536  # the least that every host takes: so little waits in buffers
 SMALL_BUFFER_BYTES = 4096
@@ -108,26 +108,12 @@ class Line:
                 if not received:
                     parser.end()
                     break
-        except FramingError as problem:
-            error = str(problem)
-        except TimeoutError:
-            error = f"nothing came for {self.silence_s:g} s"
-        except OSError as problem:
-            error = f"the connection broke: {problem.strerror or problem}"
+        except (FramingError, OSError) as problem:
+            error = trouble(problem, self.silence_s)
         self._ahead = parser.tail
-        head = parser.head
-        return Exchange(
-            url=self.address.url,
-            request=request,
-            status=head.status if head else None,
-            version=head.version if head else "1.1",
-            headers=head.headers if head else (),
-            framing=parser.framing,
-            interim=tuple(parser.interim),
-            pieces=tuple(pieces),
-            elapsed_ms=(time.monotonic() - started) * 1e3,
-            error=error,
-        )
+        elapsed_ms = (time.monotonic() - started) * 1e3
+        got = exchange_of(self.address, request, parser, pieces, elapsed_ms, error)
+        return replace(got, tail=b"")  # what follows is of the next answer
 
     @property
     def ahead(self) -> bytes:

@@ -12,7 +12,7 @@ import struct
 import zipfile
 from functools import cache
 
-U32, I32, STRING, ARRAY, U64 = 4, 5, 8, 9, 10
+U32, STRING, ARRAY = 4, 8, 9
 F32 = 0
 HUGE = 1 << 62
 REST = b"\0" * 128

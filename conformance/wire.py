@@ -61,29 +61,12 @@ class Connection:
         try:
             self._send(request, version)
             self._receive(parser, pieces, sent_at, hang_up_after)
-        except FramingError as problem:
-            error = str(problem)
-        except TimeoutError:
-            error = f"nothing came for {self.patience.silence_s:g} s"
-        except OSError as problem:
-            error = f"the connection broke: {problem.strerror or problem}"
+        except (FramingError, OSError) as problem:
+            error = trouble(problem, self.patience.silence_s)
         elapsed_ms = (time.monotonic() - sent_at) * 1e3
         if error is None and parser.complete and _closes(request, version):
             self._await_close(parser)
-        head = parser.head
-        return Exchange(
-            url=self.address.url,
-            request=request,
-            status=head.status if head else None,
-            version=head.version if head else "1.1",
-            headers=head.headers if head else (),
-            framing=parser.framing,
-            interim=tuple(parser.interim),
-            pieces=tuple(pieces),
-            elapsed_ms=elapsed_ms,
-            tail=parser.tail,
-            error=error,
-        )
+        return exchange_of(self.address, request, parser, pieces, elapsed_ms, error)
 
     def _send(self, request: Request, version: str) -> None:
         """Send the request; an early answer that stops us from sending is still read."""
@@ -139,6 +122,40 @@ def _connect(address: Address) -> socket.socket:
         context = ssl.create_default_context()
         return context.wrap_socket(connection, server_hostname=address.host)
     return connection
+
+
+def trouble(problem: FramingError | OSError, silence_s: float) -> str:
+    """What kept us from reading an answer to its end."""
+    if isinstance(problem, FramingError):
+        return str(problem)
+    if isinstance(problem, TimeoutError):
+        return f"nothing came for {silence_s:g} s"
+    return f"the connection broke: {problem.strerror or problem}"
+
+
+def exchange_of(
+    address: Address,
+    request: Request,
+    parser: ResponseParser,
+    pieces: list[Piece],
+    elapsed_ms: float,
+    error: str | None,
+) -> Exchange:
+    """What was asked, and what was read of the answer."""
+    head = parser.head
+    return Exchange(
+        url=address.url,
+        request=request,
+        status=head.status if head else None,
+        version=head.version if head else "1.1",
+        headers=head.headers if head else (),
+        framing=parser.framing,
+        interim=tuple(parser.interim),
+        pieces=tuple(pieces),
+        elapsed_ms=elapsed_ms,
+        tail=parser.tail,
+        error=error,
+    )
 
 
 def encode_head(request: Request, address: Address, version: str) -> bytes:

@@ -12,14 +12,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from .engine.scheduler import BUDGETS
 from .engine.sequence import LoadError, ModelSource
 from .engine.text_part import text_config
 from .gguf import GGUFHeader, read_gguf_header
 from .memory import Footprint
 from .safetensors import StoredTensor, read_safetensors_header
 
-# Prompt tokens that go through the model at once (engine/worker.py:BUDGETS).
-CHUNK_TOKENS: Final = {"darwin": 2048, "linux": 256}
 # Where attention is fused no scores are made; MLX's CPU makes all of them.
 MAKES_SCORES: Final = {"darwin": False, "linux": True}
 # Arrays of one layer's width that are alive together, at the widest point of a layer.
@@ -76,7 +75,7 @@ def _of_safetensors(source: ModelSource, platform: str) -> tuple[Dimensions, int
 
 def activation_bytes(found: Dimensions, num_ctx: int, platform: str) -> int:
     """What one prefill chunk at the end of a full window takes while it runs, at least 1 MiB."""
-    tokens = min(CHUNK_TOKENS[platform], num_ctx)
+    tokens = min(BUDGETS[platform].alone, num_ctx)
     item_bytes = 2 if platform == "darwin" else 4
     width = max(found.hidden, found.feed_forward)
     scores = found.heads * tokens * num_ctx if MAKES_SCORES[platform] else 0

@@ -12,13 +12,13 @@ import sys
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from ..memory import Footprint
 from .failures import failure, is_out_of_memory
 from .model_thread import UNLOADED
 from .picture import is_seen
-from .scheduler import Budget, Limits, Scheduler, Sequence, Token, bounded_output
+from .scheduler import BUDGETS, Limits, Scheduler, Sequence, Token, bounded_output
 from .sequence import Ask, EngineSettings, Event, Failed, Finished, ModelSource
 from .share import GiveBack, Share, suitable_kept_bytes
 from .tally import Tally
@@ -33,13 +33,6 @@ if TYPE_CHECKING:  # MLX and numpy are imported by the thread that uses them
     from .tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)
-
-# The most prefill tokens a step: how long a cancellation may have to wait. A CPU takes about
-# 0.7 s for 256 of them on a model of 135 M weights. `Pace` puts fewer beside running sequences.
-BUDGETS: Final = {
-    "darwin": Budget(beside_decode=256, alone=2048),
-    "linux": Budget(beside_decode=256, alone=256),
-}
 
 
 class Request:
