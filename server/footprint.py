@@ -7,20 +7,18 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from .engine.scheduler import BUDGETS
+from .engine.device import Device, device
+from .engine.scheduler import budget_of
 from .engine.sequence import LoadError, ModelSource
 from .engine.text_part import text_config
 from .gguf import GGUFHeader, read_gguf_header
 from .memory import Footprint
 from .safetensors import StoredTensor, read_safetensors_header
 
-# Where attention is fused no scores are made; MLX's CPU makes all of them.
-MAKES_SCORES: Final = {"darwin": False, "linux": True}
 # Arrays of one layer's width that are alive together, at the widest point of a layer.
 LIVE_ARRAYS: Final = 4
 
@@ -38,28 +36,32 @@ class Dimensions:
     vocabulary: int
 
 
-def footprint_of(source: ModelSource, num_ctx: int, platform: str = sys.platform) -> Footprint:
-    """What a model will take; nothing where its files cannot be read: loading says why."""
+def footprint_of(source: ModelSource, num_ctx: int, kind: Device | None = None) -> Footprint:
+    """What a model will take on this device, or on one of another kind.
+
+    Nothing where its files cannot be read: loading says why.
+    """
+    kind = kind or device()
     try:
         if source.gguf is not None:
             header = read_gguf_header(source.gguf)
-            found, weight_bytes = _of_gguf(header), _gguf_weights(header, platform)
+            found, weight_bytes = _of_gguf(header), _gguf_weights(header, kind)
         else:
-            found, weight_bytes = _of_safetensors(source, platform)
+            found, weight_bytes = _of_safetensors(source, kind)
         if source.projector is not None:
             weight_bytes += 4 * read_gguf_header(source.projector).parameter_count
     except (LoadError, OSError, ValueError):
         return Footprint()
-    item_bytes = 2 if platform == "darwin" else 4
+    item_bytes = 2 if kind.is_gpu else 4
     kv_numbers = 0 if source.embeds else 2 * found.layers * found.kv_heads * found.head_dim
     return Footprint(
         weights=weight_bytes,
         kv_bytes_per_token=kv_numbers * item_bytes,
-        activations=activation_bytes(found, num_ctx, platform),
+        activations=activation_bytes(found, num_ctx, kind),
     )
 
 
-def _of_safetensors(source: ModelSource, platform: str) -> tuple[Dimensions, int]:
+def _of_safetensors(source: ModelSource, kind: Device) -> tuple[Dimensions, int]:
     files = source.safetensors or {}
     config = json.loads(files["config.json"].read_bytes()) if "config.json" in files else {}
     if not isinstance(config, dict):
@@ -70,28 +72,29 @@ def _of_safetensors(source: ModelSource, platform: str) -> tuple[Dimensions, int
         if name.endswith(".safetensors")
         for tensor in read_safetensors_header(path)
     ]
-    return _of_config(text_config(config)), _hf_weights(tensors, config, platform)
+    return _of_config(text_config(config)), _hf_weights(tensors, config, kind)
 
 
-def activation_bytes(found: Dimensions, num_ctx: int, platform: str) -> int:
+def activation_bytes(found: Dimensions, num_ctx: int, kind: Device) -> int:
     """What one prefill chunk at the end of a full window takes while it runs, at least 1 MiB."""
-    tokens = min(BUDGETS[platform].alone, num_ctx)
-    item_bytes = 2 if platform == "darwin" else 4
+    tokens = min(budget_of(kind).alone, num_ctx)
+    item_bytes = 2 if kind.is_gpu else 4
     width = max(found.hidden, found.feed_forward)
-    scores = found.heads * tokens * num_ctx if MAKES_SCORES[platform] else 0
+    # where attention is fused no scores are made; MLX's CPU makes all of them
+    scores = 0 if kind.is_gpu else found.heads * tokens * num_ctx
     in_layer = tokens * width * LIVE_ARRAYS + 2 * scores
     return max(1 << 20, item_bytes * in_layer + 4 * found.vocabulary)
 
 
-def _gguf_weights(header: GGUFHeader, platform: str) -> int:
-    """As they lie in the file on Apple silicon, each a float32 elsewhere."""
-    if platform == "darwin":
+def _gguf_weights(header: GGUFHeader, kind: Device) -> int:
+    """As they lie in the file on a GPU, each a float32 elsewhere."""
+    if kind.is_gpu:
         return sum(tensor.nbytes for tensor in header.tensors)
     return 4 * header.parameter_count
 
 
-def _hf_weights(tensors: list[StoredTensor], config: Mapping[str, object], platform: str) -> int:
-    if platform == "darwin":
+def _hf_weights(tensors: list[StoredTensor], config: Mapping[str, object], kind: Device) -> int:
+    if kind.is_gpu:
         return sum(tensor.nbytes for tensor in tensors)
     packing = config.get("quantization")
     bits = packing.get("bits") if isinstance(packing, Mapping) else None

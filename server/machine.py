@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Final
+
+from .engine.device import device, gpu_memory_bytes
 
 PROC: Final = Path("/proc/meminfo")
 CGROUP: Final = Path("/sys/fs/cgroup")
@@ -15,12 +16,12 @@ LINUX_PERCENT: Final = 90
 def model_memory_bytes() -> int:
     """How much the models may take together.
 
-    On Apple silicon what Metal recommends, elsewhere nine tenths of what is available now.
+    Of a GPU what its device says, else nine tenths of what is available now.
     """
-    if sys.platform == "darwin":
+    if (kind := device()).is_gpu:
         import mlx.core as mx
 
-        return int(mx.device_info()["max_recommended_working_set_size"])
+        return gpu_memory_bytes(kind, mx)
     return linux_available_bytes(PROC, CGROUP) * LINUX_PERCENT // 100
 
 

@@ -10,38 +10,111 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .sampling import Sampler
-from .shortlist import Floats, Ids
+from .sampling import NO_TOKEN, Candidates, Sampler
+from .shortlist import FEW, Floats, Ids, Shortlist, in_order, out_of
 
 Numbers = NDArray[np.float64]
 
 
-def draw_rows(ids: Ids, logits: Floats, samplers: Sequence[Sampler]) -> list[int]:
-    """The next token of each row, from its best ones `(R, K)`, best first: top_k or more."""
-    settings = np.frombuffer(b"".join([one.settings for one in samplers])).reshape(-1, 5)
-    top_k, typical_p, top_p, min_p, temperature = settings.T
-    least: list[float] = settings.min(axis=0).tolist()
+def draw_rows(
+    listed: Shortlist, samplers: Sequence[Sampler], log_sums: Sequence[float]
+) -> list[int | None]:
+    """The next token of each row, from its best ones; None where these do not decide.
+
+    `log_sums` are those of the penalised rows, where a sampler needs them.
+    """
+    joined = np.frombuffer(b"".join([one.settings for one in samplers]))
+    settings = joined.reshape(len(samplers), -1)
+    ids, logits, sizes, top_k = listed.ids, listed.logits, listed.sizes, settings[:, 0]
+    if any(one.penalises for one in samplers):
+        ids, logits, sizes = penalised(listed, samplers, settings[:, 5:].astype(np.float32))
     counts = top_k.astype(np.intp)
-    if least[0] < ids.shape[1]:
-        logits = np.where(np.arange(ids.shape[1]) < counts[:, None], logits, np.float32(-np.inf))
-    if least[1] < 1:
-        ids, logits, counts = _typical(ids, logits, counts, typical_p)
-    best = logits[:, :1]
-    shifted = logits - best
-    rising = np.exp(shifted).cumsum(axis=1, dtype=np.float64)
-    held = rising < (top_p * rising[:, -1])[:, None]
-    counts = np.minimum(counts, held.sum(axis=1) + 1)
-    if least[3] < np.inf:
-        likely = logits >= best - min_p.astype(np.float32)[:, None]
-        counts = np.minimum(counts, np.maximum(likely.sum(axis=1), 1))
-    shifted /= temperature.astype(np.float32)[:, None]
-    rising = np.exp(shifted).cumsum(axis=1, dtype=np.float64)
-    rows = np.arange(len(ids))
-    counts -= 1
-    sought = np.array([one.uniform() for one in samplers]) * rising[rows, counts]
-    places = np.minimum((rising <= sought[:, None]).sum(axis=1), counts)
+    is_open = counts == 0
+    counts[is_open] = sizes[is_open]
+    counts[counts > sizes] = 0
+    if len(samplers) <= FEW:
+        return [
+            one.of_list(Candidates(*of_row).first(count), log_sum) if count else None
+            for *of_row, count, one, log_sum in zip(
+                ids, logits, counts.tolist(), samplers, log_sums, strict=True
+            )
+        ]
+    ids, logits = _cut(ids, logits, counts)
+    sums = np.array(log_sums) if is_open.any() else None
+    ids, logits, counts = _kept(ids, logits, counts, settings, sums)
+    shifted = logits - logits[:, :1]
+    shifted /= settings[:, 4:5].astype(np.float32)
+    rising = np.exp(shifted).astype(np.float64).cumsum(axis=1)
+    decided: list[int] = counts.tolist()
+    uniform = [one.uniform() if left else 0.0 for one, left in zip(samplers, decided, strict=True)]
+    rows, last = np.arange(len(ids)), counts - 1
+    sought = np.array(uniform) * rising[rows, last]
+    places = np.minimum((rising <= sought[:, None]).sum(axis=1), last)
     drawn: list[int] = ids[rows, places].tolist()
-    return drawn
+    return [one if left else None for one, left in zip(drawn, decided, strict=True)]
+
+
+def _cut(ids: Ids, logits: Floats, counts: Ids) -> tuple[Ids, Floats]:
+    """The best so many of each row, one at least; minus infinity for others, up to one width."""
+    width = max(1, int(counts.max()))
+    if width < ids.shape[1]:
+        ids, logits = ids[:, :width], logits[:, :width]
+    if int(counts.min()) < width:
+        taken = np.arange(width) < np.maximum(counts, 1)[:, None]
+        logits = np.where(taken, logits, np.float32(-np.inf))
+    return ids, logits
+
+
+def _kept(
+    ids: Ids, logits: Floats, counts: Ids, settings: Numbers, sums: Numbers | None
+) -> tuple[Ids, Floats, Ids]:
+    """What typical_p, top_p and min_p leave of each row, none where its list does not decide.
+
+    Rows whose top_k is 0 go on behind their lists; `sums` are the logarithms of all weights'.
+    """
+    top_k, typical_p, top_p, min_p = settings[:, :4].T
+    if typical_p.min() < 1:
+        ids, logits, counts = _typical(ids, logits, counts, typical_p)
+    rising = np.exp(logits - logits[:, :1]).astype(np.float64).cumsum(axis=1)
+    reached = rising[:, -1]
+    if sums is not None:
+        reached = np.where(top_k > 0, reached, np.exp(sums - logits[:, 0]))
+    left = (rising < (top_p * reached)[:, None]).sum(axis=1) + 1
+    beyond = left > counts
+    left = np.minimum(left, counts)
+    if min_p.min() < np.inf:
+        likely = (logits >= logits[:, :1] - min_p.astype(np.float32)[:, None]).sum(axis=1)
+        beyond &= likely >= counts
+        left = np.minimum(left, np.maximum(likely, 1))
+    if sums is not None:
+        left = np.where(beyond & (top_k == 0), 0, left)
+    return ids, logits, left
+
+
+def penalised(
+    listed: Shortlist, samplers: Sequence[Sampler], penalties: Floats
+) -> tuple[Ids, Floats, Ids]:
+    """The lists `(R, K)` with recent tokens lowered, in order again, and how many are in place.
+
+    Behind those may be tokens that no list has. `penalties` are `(R, 3)`: for repetition,
+    frequency and presence.
+    """
+    ids, logits = listed.ids, listed.logits
+    recent = np.full((len(samplers), max(len(one.recent) for one in samplers)), NO_TOKEN, np.int32)
+    for row, one in zip(recent, samplers, strict=True):
+        row[: len(one.recent)] = one.recent
+    # tokens first: whole rows of bytes are added, and not one row's bytes to each other
+    same = recent.T[:, :, None] == ids.astype(np.int32)
+    times = same.view(np.uint8).sum(axis=0, dtype=np.uint16)
+    repeat, frequency, presence = penalties.T[:, :, None]
+    lowered = np.where(logits <= 0, logits * repeat, logits / repeat)
+    lowered -= times.astype(np.float32) * frequency
+    lowered -= presence
+    before = in_order(logits, ids)
+    after = in_order(np.where(times, lowered, logits), ids)
+    after.sort(axis=1)
+    last = before[np.arange(len(ids)), listed.sizes - 1]
+    return *out_of(after), (after <= last[:, None]).sum(axis=1)
 
 
 def _typical(ids: Ids, logits: Floats, counts: Ids, mass: Numbers) -> tuple[Ids, Floats, Ids]:

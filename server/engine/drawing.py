@@ -1,19 +1,22 @@
 """From the logits of a step to the tokens that its sequences get.
 
 Rows whose best few logits decide are drawn together, and their other logits stay unread; a row
-that needs all of them (penalties, a grammar, no top_k) is drawn by itself. A row gets the same
-token either way, and whatever the other rows are.
+that needs more of them (a grammar, or a flat distribution without top_k) is drawn by itself.
+Which way a row goes depends on nothing but itself, so it gets the same token in any company.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
 
 from .chain import draw_rows
 from .grammar import Matcher
-from .sampling import Candidates, Sampler, Scores, best, log_sums, scores_from
-from .shortlist import Floats, Peaks, Shortlist, max_count, shortlist
+from .sampling import Sampler, Scores, best, scores_from
+from .shortlist import Floats, Shortlist, max_count
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,25 +27,37 @@ class Draw:
     num_top: int | None
     matcher: Matcher | None = None
     on_device: bool = field(init=False)  # whether the largest raw logit decides
-    by_list: bool = field(init=False)  # whether the best few of them do
-    num_listed: int = field(init=False)  # how many of them are wanted, for whatever
+    num_deciding: int = field(init=False)  # how many of the best may decide; 0: all do
 
     def __post_init__(self) -> None:
         free = self.matcher is None
-        few = self.sampler.num_listed if free else 0
         object.__setattr__(self, "on_device", free and self.sampler.on_device)
-        object.__setattr__(self, "by_list", few > 0)
-        object.__setattr__(self, "num_listed", max(few, self.num_top or 0))
+        object.__setattr__(self, "num_deciding", self.sampler.num_listed if free else 0)
 
     @property
     def needs_logits(self) -> bool:
-        """Whether the row's logits must come to the host."""
+        """Whether the host must look at the row's logits."""
         return self.num_top is not None or not self.on_device
 
-    def choose(self, logits: Floats) -> int:
+    @property
+    def needs_sum(self) -> bool:
+        """Whether it is drawn by the sum of all weights."""
+        return self.num_deciding > 0 and self.sampler.needs_sum
+
+    def num_listed(self, most: int) -> int:
+        """How many of its best tokens are wanted, if no more than `most` can be listed."""
+        deciding = min(self.num_deciding, most) if self.by_list(most) else 0
+        scored = 0 if self.num_top is None else max(1, self.num_top)
+        return max(deciding, scored if scored <= most else 0)
+
+    def by_list(self, most: int) -> bool:
+        """Whether it is drawn from those, if they decide."""
+        return self.num_deciding > 0 and (self.sampler.is_open or self.num_deciding <= most)
+
+    def choose(self, logits: Floats, log_sum: float | None) -> int:
         """The next token, of those that the grammar allows where there is one."""
         if self.matcher is None:
-            return self.sampler.draw(logits)
+            return self.sampler.draw(logits, log_sum)
         token_id = self.sampler.draw(self.matcher.masked(logits))
         self.matcher.advance(token_id)
         return token_id
@@ -57,97 +72,140 @@ class Drawn:
     fault: Exception | None = None
 
 
+class Logits(Protocol):
+    """A step's logits, of which the host reads what it needs."""
+
+    @property
+    def num_tokens(self) -> int:
+        """Those of one row."""
+
+    @property
+    def listed(self) -> bool:
+        """Whether the best can be had; a few rows are read sooner as they are."""
+
+    def row(self, row: int) -> Floats:
+        """All of one row, as float32."""
+
+    def best(self, rows: Sequence[int], counts: Sequence[int]) -> Shortlist:
+        """So many of the largest of each of these rows, which rise."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the device made of a step, all of it by row, readable on the host.
+    """What the device made of a step.
 
-    The ids of the largest logits, and what the rows that need more are drawn from: all logits
-    `(R, V)`, which stay as they are; their peaks, if it pays to list the best; and the logarithms
-    of the sums of their exponentials, if the device has made them.
+    The id of each row's largest logit, if any row takes it; what the other rows are drawn from;
+    and, by row, the logarithms of the sums of the exponentials of the rows that are scored, and
+    of those that are drawn by them, penalised.
     """
 
     best: list[int]
-    logits: Floats | None = None
-    peaks: Peaks | None = None
-    log_sums: list[float] | None = None
+    logits: Logits | None = None
+    log_sums: Mapping[int, float] = field(default_factory=dict)
+    penalised_sums: Mapping[int, float] = field(default_factory=dict)
 
 
 def draw_all(outcome: Outcome, draws: Sequence[Draw]) -> list[Drawn]:
     """The next token of each row."""
     if outcome.logits is None:
         return [Drawn(one, None) for one in outcome.best]
-    lists = _Lists.of(outcome.logits, outcome.peaks, draws)
-    tokens = lists.draw(draws)
-    norms = _norms(outcome, draws)
+    lists = _Lists.of(outcome.logits, draws)
+    tokens = lists.draw(draws, outcome.penalised_sums)
+    for row, draw in enumerate(draws):
+        if draw.on_device:
+            tokens[row] = outcome.best[row]
+    scores = lists.scores(draws, tokens, outcome.log_sums)
     drawn = []
     for row, (draw, token_id) in enumerate(zip(draws, tokens, strict=True)):
-        if token_id is not None and draw.num_top is None:
-            drawn.append(Drawn(token_id, None))
-            continue
-        try:
-            if token_id is None:
-                alone = not draw.on_device
-                token_id = draw.choose(outcome.logits[row]) if alone else outcome.best[row]
-            said = None
-            if draw.num_top is not None:
-                top = lists.top(row, draw.num_top) or best(outcome.logits[row], draw.num_top)
-                said = scores_from(norms[row], float(outcome.logits[row, token_id]), top)
+        said = scores.get(row)
+        if token_id is None or (said is None and draw.num_top is not None):
+            drawn.append(_drawn_alone(outcome, row, draw, token_id))
+        else:
             drawn.append(Drawn(token_id, said))
-        except Exception as error:  # the neighbours get their tokens all the same
-            drawn.append(Drawn(0, None, error))
     return drawn
 
 
-def _norms(outcome: Outcome, draws: Sequence[Draw]) -> Mapping[int, float]:
-    """The logarithms of the sums of the exponentials of the rows that are scored."""
+def _drawn_alone(outcome: Outcome, row: int, draw: Draw, token_id: int | None) -> Drawn:
+    """The token of a row that all of its logits decide, or are asked for."""
     assert outcome.logits is not None
-    rows = [row for row, draw in enumerate(draws) if draw.num_top is not None]
-    if outcome.log_sums is not None:
-        return {row: outcome.log_sums[row] for row in rows}
-    return dict(zip(rows, log_sums(outcome.logits, rows), strict=True))
+    try:
+        logits, said = outcome.logits.row(row), None
+        if token_id is None:
+            token_id = draw.choose(logits, outcome.penalised_sums.get(row))
+        if draw.num_top is not None:
+            top = best(logits, draw.num_top)
+            said = scores_from(outcome.log_sums[row], float(logits[token_id]), top)
+        return Drawn(token_id, said)
+    except Exception as error:  # the neighbours get their tokens all the same
+        return Drawn(0, None, error)
 
 
 @dataclass(frozen=True, slots=True)
 class _Lists:
-    """The best tokens of some rows; `sizes` are 0 where they could not be found."""
+    """The best tokens of some rows, if any; the size is 0 where they could not be found."""
 
     rows: list[int]
     sizes: list[int]
+    decide: list[bool]
     listed: Shortlist | None
 
     @classmethod
-    def of(cls, logits: Floats, peaks: Peaks | None, draws: Sequence[Draw]) -> _Lists:
+    def of(cls, logits: Logits, draws: Sequence[Draw]) -> _Lists:
         """The lists of the rows that want one that is not too long."""
-        most = max_count(logits.shape[1])
-        rows = [row for row, draw in enumerate(draws) if 0 < draw.num_listed <= most]
-        if peaks is None or not rows:
-            return cls([], [], None)
-        listed = shortlist(logits, peaks, rows, [draws[row].num_listed for row in rows])
-        return cls(rows, listed.sizes.tolist(), listed)
+        most = max_count(logits.num_tokens)
+        wanted = [draw.num_listed(most) for draw in draws]
+        rows = [row for row, count in enumerate(wanted) if count]
+        if not rows or not logits.listed:
+            return cls([], [], [], None)
+        listed = logits.best(rows, [wanted[row] for row in rows])
+        decide = [draws[row].by_list(most) for row in rows]
+        return cls(rows, listed.sizes.tolist(), decide, listed)
 
-    def draw(self, draws: Sequence[Draw]) -> list[int | None]:
+    def draw(self, draws: Sequence[Draw], log_sums: Mapping[int, float]) -> list[int | None]:
         """The tokens of the rows that these lists decide."""
         tokens: list[int | None] = [None] * len(draws)
-        own = [
-            place for place, row in enumerate(self.rows) if self.sizes[place] and draws[row].by_list
+        places = [
+            place
+            for place, row in enumerate(self.rows)
+            if self.decide[place]
+            and self.sizes[place]
+            and (row in log_sums or not draws[row].needs_sum)
         ]
-        if self.listed is None or not own:
+        if self.listed is None or not places:
             return tokens
-        ids, logits = self.listed.ids, self.listed.logits
-        if len(own) < len(ids):
-            ids, logits = ids[own], logits[own]
-        rows = [self.rows[place] for place in own]
-        for row, token_id in zip(
-            rows, draw_rows(ids, logits, [draws[row].sampler for row in rows]), strict=True
-        ):
+        rows = [self.rows[place] for place in places]
+        samplers = [draws[row].sampler for row in rows]
+        sums = [log_sums.get(row, 0.0) for row in rows]
+        drawn = draw_rows(self.listed.of(places), samplers, sums)
+        for row, sampler, token_id in zip(rows, samplers, drawn, strict=True):
             tokens[row] = token_id
+            if token_id is not None:
+                sampler.accept(token_id)
         return tokens
 
-    def top(self, row: int, count: int) -> Candidates | None:
-        """A row's best tokens, if they are known."""
-        if self.listed is None or row not in self.rows:
-            return None
-        place = self.rows.index(row)
-        if not self.sizes[place]:
-            return None
-        return Candidates(self.listed.ids[place], self.listed.logits[place]).first(count)
+    def scores(
+        self, draws: Sequence[Draw], tokens: Sequence[int | None], log_sums: Mapping[int, float]
+    ) -> dict[int, Scores]:
+        """The log probabilities of the rows that ask for them, as far as the lists have them."""
+        if self.listed is None or not log_sums:
+            return {}
+        places = [
+            place
+            for place, row in enumerate(self.rows)
+            if row in log_sums and tokens[row] is not None and self.sizes[place]
+        ]
+        if not places:
+            return {}
+        rows = [self.rows[place] for place in places]
+        listed = self.listed.of(places)
+        norms = np.array([log_sums[row] for row in rows])[:, None]
+        logprobs = np.minimum(listed.logits - norms, 0.0)
+        drawn = (listed.ids == np.array([tokens[row] for row in rows])[:, None]).argmax(axis=1)
+        own = logprobs[np.arange(len(rows)), drawn].tolist()
+        counts = [draws[row].num_top or 0 for row in rows]
+        most = max(counts)
+        above = zip(listed.ids[:, :most].tolist(), logprobs[:, :most].tolist(), strict=True)
+        return {
+            row: Scores(one, tuple(zip(ids[:count], values[:count], strict=True)))
+            for row, one, count, (ids, values) in zip(rows, own, counts, above, strict=True)
+        }

@@ -6,7 +6,6 @@ Every name and shape is checked before a weight is read. Engine thread only.
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..gguf import GGUFHeader, read_gguf_header
 from ..safetensors import read_safetensors_header
+from .device import device
 from .embedding_ask import Frame
 from .embedding_shape import EncoderShape, gguf_pooling, gguf_shape, hf_shape
 from .sequence import LoadError, ModelSource
@@ -109,10 +109,10 @@ def _encoder(
         raise LoadError(
             f"the tokenizer has {tokenizer.num_tokens} tokens, the model {shape.vocabulary}"
         )
-    if sys.platform != "darwin":
+    if not device().is_gpu:
         use_fast_blas(num_threads)
         mx.disable_compile()  # fused kernels would call a C++ compiler
-    dtype = mx.float32 if sys.platform != "darwin" else arrays["token_embd.weight"].dtype
+    dtype = arrays["token_embd.weight"].dtype if device().is_gpu else mx.float32
     model = Encoder(shape, {name: one.astype(dtype) for name, one in arrays.items()})
     return LoadedEmbedder(model, tokenizer, tokenizer.frame, shape.positions)
 

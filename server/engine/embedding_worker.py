@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from .device import device
 from .embedding_ask import EmbedError, Frame, unit
 from .embedding_queue import Place, RowQueue
 from .failures import failure_message
@@ -30,7 +30,8 @@ log = logging.getLogger(__name__)
 
 # Padded tokens of a batch: enough to fill the machine, and what a cancellation waits for. On a
 # CPU 512 of them stay in its cache; 2048 took a third longer each (22 M weights, one thread).
-MAX_TOKENS: Final = {"darwin": 16384, "linux": 512}
+GPU_TOKENS: Final = 16384
+CPU_TOKENS: Final = 512
 
 Vector = tuple[float, ...]
 
@@ -94,7 +95,7 @@ class EmbeddingWorker:
     def __init__(self, source: ModelSource, settings: EngineSettings) -> None:
         self._source = source
         self._settings = settings
-        self._queue = RowQueue(MAX_TOKENS[sys.platform])
+        self._queue = RowQueue(GPU_TOKENS if device().is_gpu else CPU_TOKENS)
         self._requests: dict[int, Rows] = {}
 
     def load(self) -> Summary:

@@ -12,12 +12,12 @@ Engine thread only.
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from typing import Any, Final
 
 import mlx.core as mx
 
+from .device import Device, device
 from .loader import KVShape
 from .sequence import LoadError
 from .weights import Packing
@@ -28,8 +28,8 @@ PLAIN_TYPE: Final = "f16"  # the model's own type, whatever it is
 BITS: Final = {"q8_0": 8, "q4_0": 4}
 GROUP_SIZES: Final = (64, 32)  # the first that divides a head: the fewest bytes
 # Metal multiplies with packed keys and values as they are; MLX's CPU kernels for that take longer
-# than to unpack them and multiply.
-ATTENDS_PACKED: Final = sys.platform == "darwin"
+# than to unpack them and multiply, and of its CUDA kernels nothing is known here.
+ATTENDS_PACKED: Final = device() is Device.METAL
 
 
 def shape_as(shape: KVShape, kv_type: str) -> KVShape:

@@ -6,7 +6,6 @@ thread only: every array of the model belongs to the thread that loaded it.
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any, Final, Protocol
@@ -21,6 +20,7 @@ from . import tokenizer as vocabularies
 from .attention import see_bands
 from .blas import multiplies_unpacked, use_fast_blas
 from .cpu_layers import lay_out, lay_out_linears
+from .device import device
 from .gemma2 import see_windows
 from .gguf_weights import read_gguf
 from .hf_weights import packings_of, read_hf
@@ -98,11 +98,11 @@ class Loaded:
 def load(source: ModelSource, num_threads: int, own_layers: bool = True) -> Loaded:
     """The model of a GGUF or of a safetensors folder; raises LoadError, saying what is wrong.
 
-    Without `own_layers` Linux, too, gets mlx-lm's layers: what the benchmark compares with.
+    Without `own_layers` a CPU, too, gets mlx-lm's layers: what the benchmark compares with.
     """
     if source.gguf is not None:
         header = read_gguf_header(source.gguf)
-        weights = read_gguf(source.gguf, header, pack=sys.platform == "darwin")
+        weights = read_gguf(source.gguf, header, pack=device().is_gpu)
         tokenizer = vocabularies.from_gguf(header.metadata)
     elif source.safetensors is not None:
         weights = read_hf(source.safetensors)
@@ -116,10 +116,7 @@ def load(source: ModelSource, num_threads: int, own_layers: bool = True) -> Load
         )
     if not tokenizer.eos_ids:
         raise LoadError("the tokenizer names no token that ends a generation")
-    if sys.platform == "darwin":
-        model = _on_apple(weights)
-    else:
-        model = _on_linux(weights, num_threads, own_layers)
+    model = _on_gpu(weights) if device().is_gpu else _on_cpu(weights, num_threads, own_layers)
     arrays = _arrays(model)
     config = weights.config
     kv = KVShape(
@@ -141,7 +138,7 @@ def load(source: ModelSource, num_threads: int, own_layers: bool = True) -> Load
     )
 
 
-def _on_linux(weights: Weights, num_threads: int, own_layers: bool) -> Model:
+def _on_cpu(weights: Weights, num_threads: int, own_layers: bool) -> Model:
     """Everything as float32, laid out for a plain product: MLX's CPU has no other fast kernel."""
     use_fast_blas(num_threads)
     mx.disable_compile()  # fused kernels would call a C++ compiler, and gain nothing here
@@ -157,7 +154,7 @@ def _on_linux(weights: Weights, num_threads: int, own_layers: bool) -> Model:
     return model
 
 
-def _on_apple(weights: Weights) -> Model:
+def _on_gpu(weights: Weights) -> Model:
     """Every weight in the type that the file has, quantised ones included."""
     model, weights = _empty(weights)
     if weights.packings:

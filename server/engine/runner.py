@@ -14,6 +14,7 @@ import numpy as np
 
 from .batch_cache import BatchCache
 from .cache import FillingCache
+from .device import device
 from .drawing import Draw, Drawn
 from .kept_kv import KeptKV, seeded
 from .loader import Loaded
@@ -50,7 +51,8 @@ class Runner:
         self._filling: dict[int, list[FillingCache]] = {}  # by slot, until it joins the batch
         self._batch = BatchCache(loaded.kv)
         self.pace = Pace()
-        self.queues = device_queues()
+        # whether the device takes work while it is busy, so that the host need not wait
+        self.queues = device().is_gpu
         self.max_kept_bytes = max_kept_bytes
         self._kept = PromptCache[KeptKV](max_kept_bytes, loaded.kv.bytes_per_token)
 
@@ -187,9 +189,3 @@ class Runner:
         self._model(token_ids, cache=caches, **seeing)
         mx.eval([one.arrays for one in caches])
         return caches
-
-
-def device_queues() -> bool:
-    """Whether the device takes work while it is busy, so that the host need not wait."""
-    on_gpu: bool = mx.default_device() == mx.Device(mx.DeviceType.gpu)
-    return on_gpu

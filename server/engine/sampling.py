@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import math
 import secrets
-from collections import Counter
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,6 +25,12 @@ DEPTH: Final = 64  # of the columns in which one row's largest logits are sought
 FEW: Final = 512  # tokens that are sorted where they are, for which keys take longer
 MIN_TEMPERATURE: Final = 1e-20  # below it nothing is left to sharpen, and float32 overflows
 AHEAD: Final = 32  # numbers drawn at once, which costs little more than one
+OPEN_LIST: Final = 128  # of the best tokens, looked at where any may be drawn
+BELOW_BEST: Final = (4.0, 5.0, 6.0, 7.0, 8.0, 10.0)  # how far down tokens are sorted
+MAX_SPARE: Final = 24  # of the best tokens, looked at beyond those wanted as penalties lower some
+LANES: Final = 256  # numbers that are added side by side, by vectors
+NO_TOKEN: Final = -1
+MAX_RECENT: Final = 1 << 18  # of the last tokens, however many a request wants to be looked at
 SEED_MASK: Final = 0xFFFFFFFF  # llama.cpp keeps the low 32 bits; all of them set means random
 
 
@@ -49,7 +55,11 @@ class Candidates:
 
 
 class Sampler:
-    """Draws the tokens of one request, in order."""
+    """Draws the tokens of one request, in order.
+
+    The best `num_listed` of the raw logits decide, as a rule; all of them where that is 0. With
+    `is_open` any token may be drawn; then the sum of all weights may say whether they do.
+    """
 
     def __init__(self, sampling: Sampling, prompt_ids: Sequence[int]) -> None:
         seed = sampling.seed
@@ -58,26 +68,42 @@ class Sampler:
         self._sampling = sampling
         self._random = np.random.Generator(np.random.Philox(key=seed & SEED_MASK))
         self._numbers: list[float] = []  # drawn ahead, the next one last
-        self._recent = list(prompt_ids[-sampling.repeat_last_n :]) if sampling.penalises else []
+        self.penalises = sampling.penalises
+        num_recent = min(sampling.repeat_last_n, MAX_RECENT) if self.penalises else 0
+        recent = prompt_ids[-num_recent:] if num_recent else ()
+        self.recent = np.full(num_recent, NO_TOKEN, np.int32)  # a ring
+        self.recent[: len(recent)] = recent
+        self._place = len(recent)
+        self.on_device = sampling.greedy and not self.penalises
+        top_k = 1 if sampling.greedy else max(0, sampling.top_k)
         min_p = -math.log(min(sampling.min_p, 1.0)) if sampling.min_p > 0 else math.inf
-        # How many of the best raw logits decide, so that no other is needed; 0: any may.
-        alone = sampling.greedy or sampling.penalises
-        self.num_listed = 0 if alone else max(0, sampling.top_k)
-        self.on_device = sampling.greedy and not sampling.penalises
+        top_p = sampling.top_p if sampling.top_p < 1 else math.inf
+        self.is_open = not top_k and sampling.typical_p >= 1 and min(top_p, min_p) < math.inf
+        self.needs_sum = self.is_open and top_p < 1
+        few = OPEN_LIST if self.is_open else top_k
+        listable = few > 0 and _only_lowers(sampling) and not self.on_device
+        self.num_listed = few + min(num_recent, MAX_SPARE) if listable else 0
         # What `chain` reads: these numbers as bytes, which are joined faster than numbers.
         temperature = max(sampling.temperature, MIN_TEMPERATURE)
-        top_p = sampling.top_p if sampling.top_p < 1 else math.inf
-        settings = (sampling.top_k, sampling.typical_p, top_p, min_p, temperature)
+        repeat, frequency, presence = _penalties(sampling)
+        settings = (top_k, sampling.typical_p, top_p, min_p, temperature)
         self._temperature = np.float32(temperature)
-        self.settings = np.array(settings, np.float64).tobytes()
+        self.settings = np.array((*settings, repeat, frequency, presence), np.float64).tobytes()
 
-    def draw(self, logits: Floats) -> int:
-        """The next token id from raw logits `(V,)` float32, which are left as they are."""
-        token_id = self._draw(self._penalised(logits))
-        if self._sampling.penalises:
-            self._recent.append(token_id)
-            del self._recent[: -self._sampling.repeat_last_n]
+    def draw(self, logits: Floats, log_sum: float | None = None) -> int:
+        """The next token id from raw logits `(V,)` float32, which are left as they are.
+
+        `log_sum` is the logarithm of the sum of their exponentials, penalised, if it is known.
+        """
+        token_id = self._draw(self.penalised(logits), log_sum)
+        self.accept(token_id)
         return token_id
+
+    def accept(self, token_id: int) -> None:
+        """Penalise this token from now on, too."""
+        if self.penalises:
+            self.recent[self._place % len(self.recent)] = token_id
+            self._place += 1
 
     def uniform(self) -> float:
         """The number from 0 to 1 that decides the next token."""
@@ -86,85 +112,138 @@ class Sampler:
             self._numbers.reverse()
         return self._numbers.pop()
 
-    def _penalised(self, logits: Floats) -> Floats:
-        if not self._recent:
+    def penalised(self, logits: Floats) -> Floats:
+        """Logits `(V,)` with those of recent tokens changed; the same array if there are none."""
+        ids, times = np.unique(self.recent, return_counts=True)
+        if len(ids) and ids[0] == NO_TOKEN:
+            ids, times = ids[1:], times[1:]
+        if not len(ids):
             return logits
-        sampling = self._sampling
-        counts = Counter(self._recent)
-        ids = np.fromiter(counts.keys(), np.intp, len(counts))
-        times = np.fromiter(counts.values(), np.float32, len(counts))
+        repeat, frequency, presence = map(np.float32, _penalties(self._sampling))
         chosen = logits[ids]
-        # the routes refuse 0 and less, as llama.cpp does; here they change nothing
-        repeat = np.float32(sampling.repeat_penalty if sampling.repeat_penalty > 0 else 1)
         chosen = np.where(chosen <= 0, chosen * repeat, chosen / repeat)
-        chosen -= times * np.float32(sampling.frequency_penalty)
-        chosen -= np.float32(sampling.presence_penalty)
+        chosen -= times.astype(np.float32) * frequency
+        chosen -= presence
         penalised = logits.copy()
         penalised[ids] = chosen
         return penalised
 
-    def _draw(self, logits: Floats) -> int:
+    def _draw(self, logits: Floats, log_sum: float | None) -> int:
         if self._sampling.greedy:
             return int(logits.argmax())
-        left = candidates(logits, self._sampling)
+        return self.one_of(candidates(logits, self._sampling, log_sum))
+
+    def of_list(self, best: Candidates, log_sum: float) -> int | None:
+        """The next token, of the best ones, penalised; None where these do not decide."""
+        if self.is_open:
+            left = in_list(best, self._sampling, log_sum)
+        else:
+            left = narrowed(best, self._sampling)
+        return None if left is None else self.one_of(left)
+
+    def one_of(self, left: Candidates) -> int:
+        """One of the tokens that are left, by its weight at this temperature."""
         scaled = (left.logits - left.logits.max()) / self._temperature
-        rising = np.exp(scaled).cumsum(dtype=np.float64)
+        rising = np.exp(scaled).astype(np.float64).cumsum()
         index = int(rising.searchsorted(self.uniform() * rising[-1], side="right"))
         return int(left.ids[min(index, len(left.ids) - 1)])
 
 
-def candidates(logits: Floats, sampling: Sampling) -> Candidates:
+def _penalties(sampling: Sampling) -> tuple[float, float, float]:
+    """For repetition, frequency and presence.
+
+    The routes refuse to repeat by 0 and less, as llama.cpp does; here that changes nothing.
+    """
+    repeat = sampling.repeat_penalty if sampling.repeat_penalty > 0 else 1.0
+    return repeat, sampling.frequency_penalty, sampling.presence_penalty
+
+
+def _only_lowers(sampling: Sampling) -> bool:
+    """Whether penalties never make a token likelier, so that none comes in from below."""
+    repeat, frequency, presence = _penalties(sampling)
+    return not sampling.penalises or (repeat >= 1 and min(frequency, presence) >= 0)
+
+
+def candidates(logits: Floats, sampling: Sampling, log_sum: float | None = None) -> Candidates:
     """What top_k, typical_p, top_p and min_p leave of logits `(V,)`: never nothing."""
-    if sampling.top_k <= 0 and sampling.typical_p >= 1:
-        left = _without_top_k(logits, sampling.top_p, sampling.min_p)
-    else:
-        left = best(logits, sampling.top_k if sampling.top_k > 0 else len(logits))
-        if sampling.typical_p < 1:
-            left = _typical(left, sampling.typical_p)
-        if sampling.top_p < 1:
-            rising = _rising(left.logits)
-            left = _holding(left, rising, sampling.top_p * rising[-1])
-    if sampling.min_p > 0:
-        threshold = left.logits[0] + np.float32(math.log(min(sampling.min_p, 1.0)))
-        left = left.first(max(1, int((left.logits >= threshold).sum())))
-    return left
+    if sampling.top_k > 0:
+        return narrowed(best(logits, sampling.top_k), sampling)
+    if sampling.typical_p < 1:
+        return narrowed(best(logits, len(logits)), sampling)
+    if sampling.top_p >= 1 and sampling.min_p <= 0:
+        return Candidates(np.arange(len(logits)), logits)
+    if sampling.top_p < 1 and log_sum is None:
+        (log_sum,) = log_sums([logits])
+    return _without_top_k(logits, sampling, log_sum or 0.0)
 
 
-def _without_top_k(logits: Floats, top_p: float, min_p: float) -> Candidates:
-    """What top_p leaves of all logits, and more than min_p does: the rest is never sorted."""
+def _without_top_k(logits: Floats, sampling: Sampling, log_sum: float) -> Candidates:
+    """What top_p and min_p leave of all tokens, of which few are sorted."""
     largest = logits.max()
-    if top_p < 1:
-        wanted = top_p * np.exp(logits - largest).sum(dtype=np.float64)
-        for count in (256, 2048, 16384, len(logits)):
-            left = best(logits, count)
-            rising = _rising(left.logits)
-            if rising[-1] >= wanted:
-                break
-        return _holding(left, rising, wanted)
-    if min_p > 0:
-        threshold = largest + np.float32(math.log(min(min_p, 1.0)))
-        return best(logits, int((logits >= threshold).sum()))
-    return Candidates(np.arange(len(logits)), logits)
+    wanted = sampling.top_p * math.exp(log_sum - float(largest))
+    sharp = -math.log(min(sampling.min_p, 1.0)) if sampling.min_p > 0 else math.inf
+    ids = np.flatnonzero(logits >= largest - np.float32(BELOW_BEST[-1]))
+    values = logits[ids]
+    weights = np.exp(values - largest)
+    for below in BELOW_BEST:
+        near = values >= largest - np.float32(below)
+        enough = below > sharp or weights[near].sum(dtype=np.float64) >= wanted
+        left = in_list(_sorted(logits, ids[near]), sampling, log_sum) if enough else None
+        if left is not None:
+            return left
+    everything = _sorted(logits, np.arange(len(logits)))
+    return in_list(everything, sampling, log_sum) or everything  # the sum was rounded up
+
+
+def in_list(best: Candidates, sampling: Sampling, log_sum: float) -> Candidates | None:
+    """What top_p and min_p leave of all tokens, if that is among the best ones."""
+    num_listed = len(best.ids)
+    count = num_listed + 1
+    if sampling.top_p < 1:
+        wanted = sampling.top_p * np.exp(log_sum - best.logits[0].astype(np.float64))
+        count = int(_rising(best.logits).searchsorted(wanted)) + 1
+    if sampling.min_p > 0:
+        num_likely = _num_likely(best.logits, sampling.min_p)
+        if num_likely < num_listed:
+            count = min(count, max(1, num_likely))
+    return None if count > num_listed else best.first(count)
+
+
+def narrowed(left: Candidates, sampling: Sampling) -> Candidates:
+    """What typical_p, top_p and min_p leave of the best tokens."""
+    if sampling.typical_p < 1:
+        left = _typical(left, sampling.typical_p)
+    count = len(left.ids)
+    if sampling.top_p < 1:
+        rising = _rising(left.logits)
+        count = min(count, int(rising.searchsorted(sampling.top_p * rising[-1])) + 1)
+    if sampling.min_p > 0:
+        count = min(count, max(1, _num_likely(left.logits, sampling.min_p)))
+    return left.first(count)
+
+
+def _num_likely(logits: Floats, min_p: float) -> int:
+    """How many of the best reach this share of the best one."""
+    return int((logits >= logits[0] - np.float32(-math.log(min(min_p, 1.0)))).sum())
 
 
 def _rising(logits: Floats) -> NDArray[np.float64]:
     """The running sums of the weights of logits, best first."""
     weights: Floats = np.exp(logits - logits[0])
-    return weights.cumsum(dtype=np.float64)
-
-
-def _holding(left: Candidates, rising: NDArray[np.float64], wanted: float) -> Candidates:
-    """The first candidates that weigh as much together, all if none do."""
-    return left.first(int(rising.searchsorted(wanted)) + 1)
+    return weights.astype(np.float64).cumsum()
 
 
 def best(logits: Floats, count: int) -> Candidates:
     """The `count` largest logits, largest first; among equals the smaller id comes first."""
-    ids = _likely(logits, count)
+    return _sorted(logits, _likely(logits, count)).first(count)
+
+
+def _sorted(logits: Floats, ids: Ids) -> Candidates:
+    """These tokens, of rising ids, in order."""
     values = logits[ids]
     if len(ids) > FEW:
-        return Candidates(*out_of(np.sort(in_order(values, ids))[:count]))
-    order = np.argsort(-values, kind="stable")[:count]
+        return Candidates(*out_of(np.sort(in_order(values, ids))))
+    order = np.argsort(-values, kind="stable")
     return Candidates(ids[order], values[order])
 
 
@@ -203,25 +282,42 @@ def _typical(left: Candidates, mass: float) -> Candidates:
 
 def scores(logits: Floats, token_id: int, num_top: int) -> Scores:
     """Log probabilities from raw logits `(V,)`: what the model said before any transform."""
-    (norm,) = log_sums(logits[None], [0])
-    return scores_from(norm, float(logits[token_id]), best(logits, num_top))
+    (log_sum,) = log_sums([logits])
+    return scores_from(log_sum, float(logits[token_id]), best(logits, num_top))
 
 
-def scores_from(norm: float, logit: float, top: Candidates) -> Scores:
+def scores_from(log_sum: float, logit: float, top: Candidates) -> Scores:
     """The same, from the logarithm of the sum of all exponentials."""
     above = zip(top.ids.tolist(), top.logits.tolist(), strict=True)
     return Scores(
-        logprob=min(0.0, logit - norm),
-        top=tuple((one, min(0.0, value - norm)) for one, value in above),
+        logprob=min(0.0, logit - log_sum),
+        top=tuple((one, min(0.0, value - log_sum)) for one, value in above),
     )
 
 
-def log_sums(logits: Floats, rows: Sequence[int]) -> list[float]:
-    """The logarithms of the sums of the exponentials of some rows of logits `(R, V)`."""
-    weights = np.empty(logits.shape[1], np.float32)
-    norms = []
+def log_sums(rows: Iterable[Floats]) -> list[float]:
+    """The logarithms of the sums of the exponentials of rows of logits `(V,)`."""
+    found = []
     for row in rows:
-        largest = logits[row].max()
-        np.exp(np.subtract(logits[row], largest, out=weights), out=weights)
-        norms.append(float(largest) + math.log(weights.sum()))
-    return norms
+        weights = _scratch.of(len(row))
+        largest = row.max()
+        np.exp(np.subtract(row, largest, out=weights), out=weights)
+        whole = len(row) - len(row) % LANES
+        total = weights[:whole].reshape(-1, LANES).sum(axis=0).sum() + weights[whole:].sum()
+        found.append(float(largest) + math.log(total))
+    return found
+
+
+class _Scratch(threading.local):
+    """Room for the numbers of one row, of each thread, which stays in the processor's cache."""
+
+    weights: Floats = np.empty(0, np.float32)
+
+    def of(self, size: int) -> Floats:
+        """As much as is wanted, with anything in it."""
+        if len(self.weights) != size:
+            self.weights = np.empty(size, np.float32)
+        return self.weights
+
+
+_scratch: Final = _Scratch()

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from .device import Device
+
 Reason = Literal["stop", "length"]
 
 # A sequence passed over for this many steps goes before one that has this many tokens less.
@@ -45,10 +47,13 @@ class Budget:
 
 # The most prefill tokens a step: how long a cancellation may have to wait. A CPU takes about
 # 0.7 s for 256 of them on a model of 135 M weights. `Pace` puts fewer beside running sequences.
-BUDGETS: Final = {
-    "darwin": Budget(beside_decode=256, alone=2048),
-    "linux": Budget(beside_decode=256, alone=256),
-}
+GPU_BUDGET: Final = Budget(beside_decode=256, alone=2048)
+CPU_BUDGET: Final = Budget(beside_decode=256, alone=256)
+
+
+def budget_of(device: Device) -> Budget:
+    """What suits a device."""
+    return GPU_BUDGET if device.is_gpu else CPU_BUDGET
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,17 +6,17 @@ No arrays here. A model that no ledger knows, as in most tests, has no bounds.
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from ..memory import Account
 from .bands import band_of, num_tokens_held
+from .device import device, total_memory_bytes
 
 # The most that one model's prompt cache takes where nothing is set.
-KEPT_BYTES: Final = {"darwin": 4 << 30, "linux": 1 << 30}
+GPU_KEPT_BYTES: Final = 4 << 30
+CPU_KEPT_BYTES: Final = 1 << 30
 
 
 class Holder(Protocol):
@@ -80,9 +80,9 @@ def most_held(num_tokens: Sequence[int]) -> int:
 
 
 def suitable_kept_bytes() -> int:
-    """What one model's kept prefixes may take: up to an eighth of the machine's memory."""
-    memory_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return min(KEPT_BYTES[sys.platform], memory_bytes // 8)
+    """What one model's kept prefixes may take: up to an eighth of the memory they lie in."""
+    most_bytes = GPU_KEPT_BYTES if device().is_gpu else CPU_KEPT_BYTES
+    return min(most_bytes, total_memory_bytes() // 8)
 
 
 @dataclass(frozen=True, slots=True)

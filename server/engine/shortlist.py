@@ -23,6 +23,7 @@ DEPTH: Final = 8  # logits in a column: few, as each lies in a cache line of its
 TOP_DEPTH: Final = 16  # peaks in a column: they only have to be more than the tokens wanted
 MIN_LANES: Final = 48  # columns side by side, which vector instructions see together
 CROWDED: Final = 8  # times the tokens that are looked for: so many reach the bound by ties only
+FEW: Final = 3  # rows that are looked at one by one as fast as together
 LAST_KEY: Final = np.iinfo(np.int64).max
 
 
@@ -57,6 +58,12 @@ class Shortlist:
     ids: Ids
     logits: Floats
     sizes: Ids
+
+    def of(self, places: Sequence[int]) -> Shortlist:
+        """Those of some rows, which rise."""
+        if len(places) == len(self.sizes):
+            return self
+        return Shortlist(self.ids[places], self.logits[places], self.sizes[places])
 
 
 def shortlist(
@@ -148,6 +155,20 @@ def _ordered(places: Ids, ids: Ids, values: Floats, counts: Ids, most: int) -> S
     if int(sizes.min()) < keys.shape[1]:
         logits[np.arange(keys.shape[1]) >= sizes[:, None]] = -np.inf
     return Shortlist(ids, logits, sizes)
+
+
+def sorted_lists(ids: Ids, values: Floats, counts: Ids) -> Shortlist:
+    """The `counts` best of tokens `(R, K)`, where no token that is not among them is better.
+
+    A row is undecided if its last one is no better than the least of all, which others may equal.
+    """
+    keys = np.sort(in_order(values, ids), axis=1)
+    ids, logits = out_of(keys)
+    last = logits[np.arange(len(ids)), np.minimum(counts, ids.shape[1]) - 1]
+    sizes = np.where(last > logits[:, -1], counts, 0)
+    width = int(counts.max())
+    logits = np.where(np.arange(width) < sizes[:, None], logits[:, :width], np.float32(-np.inf))
+    return Shortlist(ids[:, :width], logits, sizes)
 
 
 def in_order(values: Floats, ids: Ids) -> NDArray[np.int64]:

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sys
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..memory import Footprint
+from .device import device
 from .failures import failure, is_out_of_memory
 from .model_thread import UNLOADED
 from .picture import is_seen
-from .scheduler import BUDGETS, Limits, Scheduler, Sequence, Token, bounded_output
+from .scheduler import Limits, Scheduler, Sequence, Token, bounded_output, budget_of
 from .sequence import Ask, EngineSettings, Event, Failed, Finished, ModelSource
 from .share import GiveBack, Share, suitable_kept_bytes
 from .tally import Tally
@@ -121,7 +121,7 @@ class Worker:
 
     def _new_scheduler(self) -> Scheduler:
         stop_ids = self._loaded.tokenizer.eos_ids
-        num_slots, budget = self._settings.num_parallel, BUDGETS[sys.platform]
+        num_slots, budget = self._settings.num_parallel, budget_of(device())
         num_kept = self._runner.num_kept if self._runner.max_kept_bytes else None
         return Scheduler(num_slots, budget, stop_ids, num_kept, self._has_room)
 

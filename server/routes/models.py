@@ -1,7 +1,6 @@
 """The installed models, and which of them are loaded: tags, show, copy, delete, ps."""
 
 import asyncio
-import sys
 import time
 from contextlib import suppress
 from datetime import datetime
@@ -10,6 +9,7 @@ from aiohttp import web
 
 from ..body import fields_of, parse
 from ..decode import Json, name_of, text
+from ..engine.device import device
 from ..errors import ApiError, model_missing
 from ..installed import InstalledModel
 from ..names import InvalidNameError, ModelName, Reference, quote
@@ -20,8 +20,6 @@ from ..show import ShowRequest, describe
 from ..state import STATE, State
 from ..template import TemplateError
 from ..wire import Record
-
-_HAS_GPU = sys.platform == "darwin"  # MLX has all memory on Apple silicon, none elsewhere
 
 
 async def tags(request: web.Request) -> web.Response:
@@ -153,7 +151,7 @@ def _running(model: Loaded, now_ns: int) -> Record:
         "digest": wanted.digest,
         "details": wanted.details,
         "expires_at": local_time(model.expires_ns(now_ns)),
-        "size_vram": model.account.total_bytes if _HAS_GPU else 0,
+        "size_vram": model.account.total_bytes if device().is_gpu else 0,
         "context_length": wanted.num_ctx,
     }
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from ..engine.device import Device
 from ..engine.sequence import EngineSettings, ModelSource
 from ..engine.tests import tiny, tiny_bert
 from ..footprint import Dimensions, activation_bytes, footprint_of
@@ -33,12 +34,13 @@ def test_an_estimate_is_what_the_engine_takes(source: ModelSource) -> None:
     assert expected.kv_bytes_per_token == engine.footprint.kv_bytes_per_token
 
 
-def test_on_apple_silicon_weights_stay_as_they_are(tmp_path: Path) -> None:
+def test_on_a_gpu_weights_stay_as_they_are(tmp_path: Path) -> None:
     """Elsewhere each becomes a float32."""
     packed = ModelSource(tiny.write_gguf(tmp_path / "m", tiny.weights(), "Q4_0"))
-    on_linux, on_apple = (footprint_of(packed, 256, each) for each in ("linux", "darwin"))
-    assert on_apple.weights < on_linux.weights / 6
-    assert 2 * on_apple.kv_bytes_per_token == on_linux.kv_bytes_per_token
+    on_cpu, on_metal, on_cuda = (footprint_of(packed, 256, each) for each in Device)
+    assert on_metal.weights < on_cpu.weights / 6
+    assert 2 * on_metal.kv_bytes_per_token == on_cpu.kv_bytes_per_token
+    assert on_cuda == on_metal
 
 
 def test_an_embedding_model_keeps_no_kv(tmp_path: Path) -> None:
@@ -62,8 +64,8 @@ def test_a_file_that_cannot_be_read_is_left_to_the_loader(tmp_path: Path) -> Non
 def test_longer_windows_take_more_where_scores_are_made() -> None:
     """On a CPU; Metal's fused attention makes none."""
     shape = Dimensions(30, 576, 1536, 9, 3, 64, 49152)
-    assert activation_bytes(shape, 8192, "linux") > activation_bytes(shape, 2048, "linux")
-    assert activation_bytes(shape, 8192, "darwin") == activation_bytes(shape, 4096, "darwin")
+    assert activation_bytes(shape, 8192, Device.CPU) > activation_bytes(shape, 2048, Device.CPU)
+    assert activation_bytes(shape, 8192, Device.METAL) == activation_bytes(shape, 4096, Device.CUDA)
 
 
 _SCENE = """

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import mlx.core as mx
@@ -14,6 +13,7 @@ import pytest
 from mlx_lm.utils import _get_classes
 
 from .. import kv_format, loader
+from ..device import Device
 from ..engine import Engine
 from ..loader import Loaded, load
 from ..sequence import Ask, EngineSettings, Finished, ModelSource, Piece, Sampling
@@ -78,13 +78,13 @@ def agree(found: Said, expected: Said) -> None:
     assert found.logprobs == pytest.approx(expected.logprobs, abs=2e-4)
 
 
-@pytest.mark.parametrize("platform", ["linux", "darwin"])
+@pytest.mark.parametrize("kind", [Device.CPU, Device.METAL, Device.CUDA])
 @every_architecture
 def test_it_says_what_mlx_lm_says(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, platform: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, kind: Device
 ) -> None:
     """Alone, in company, and again from kept prefixes, with our layers and with mlx-lm's."""
-    monkeypatch.setattr(loader, "sys", SimpleNamespace(platform=platform))
+    monkeypatch.setattr(loader, "device", lambda: kind)
     case = CASES[name]
     source = ModelSource(gguf=None, safetensors=write_folder(tmp_path, case))
     model = plain_model(case)
@@ -110,7 +110,7 @@ def test_packed_keys_and_values_are_attended_to(
 ) -> None:
     """As they are on Apple silicon, unpacked first elsewhere: the same tokens."""
     source = ModelSource(gguf=None, safetensors=write_folder(tmp_path, CASES[name]))
-    monkeypatch.setattr(loader, "sys", SimpleNamespace(platform="darwin"))
+    monkeypatch.setattr(loader, "device", lambda: Device.METAL)
     settings = EngineSettings(num_parallel=4, kv_type="q8_0")
 
     async def all_said(engine: Engine) -> list[Said]:
@@ -141,17 +141,17 @@ def logits(loaded: Loaded) -> Array:
     return np.array(loaded.model(mx.array([PROMPTS[0]]), cache=None).astype(mx.float32))
 
 
-@pytest.mark.parametrize("platform", ["linux", "darwin"])
+@pytest.mark.parametrize("kind", [Device.CPU, Device.METAL, Device.CUDA])
 @every_architecture
 def test_mlxs_quantised_files_are_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, platform: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, kind: Device
 ) -> None:
     """Four bits, and eight where the config says so of one module, as mlx-lm itself runs them."""
     case = CASES[name]
     model = packed_model(case)
     expected = np.array(model(mx.array([PROMPTS[0]])))
     files = write_packed(tmp_path, case, model)
-    monkeypatch.setattr(loader, "sys", SimpleNamespace(platform=platform))
+    monkeypatch.setattr(loader, "device", lambda: kind)
     found = load(ModelSource(gguf=None, safetensors=files), 1)
     np.testing.assert_allclose(logits(found), expected, atol=2e-4)
 
@@ -164,7 +164,7 @@ def test_a_quantised_gguf_stays_so_on_apple_silicon(
     case = CASES[name]
     path = write_gguf(tmp_path / "m.gguf", case, quantised=True)
     here = load(ModelSource(gguf=path), 1)
-    monkeypatch.setattr(loader, "sys", SimpleNamespace(platform="darwin"))
+    monkeypatch.setattr(loader, "device", lambda: Device.METAL)
     there = load(ModelSource(gguf=path), 1)
     assert there.weight_bytes < 0.5 * here.weight_bytes
     coarse = CASES[name].architecture.overflows

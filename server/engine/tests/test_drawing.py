@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from ..drawing import Draw, Drawn
 from ..grammar import Matcher
-from ..offer import Offer, best_ids, largest, offered
+from ..offer import DeviceLogits, HostLogits, Offer, best_ids, largest, most_likely, offered
 from ..sampling import Sampler, best, scores
 from ..sequence import Sampling
-from ..shortlist import DEPTH, TOP_DEPTH, Floats, Peaks, max_count, shortlist
+from ..shortlist import DEPTH, FEW, TOP_DEPTH, Floats, Peaks, max_count, shortlist
 
 SIZES = (5120, 6000, 8197, 16384)  # of vocabularies, with a rest in no column and without
 
@@ -57,8 +57,8 @@ def peaks_of(logits: Floats) -> Peaks:
     return Peaks(np.array(of_logits), np.array(largest(of_logits, TOP_DEPTH)))
 
 
-def step(logits: Floats, draws: Sequence[Draw]) -> list[Drawn]:
-    offer: Offer = offered(mx.array(logits), draws, on_gpu=False)
+def step(logits: Floats, draws: Sequence[Draw], *, on_gpu: bool = False) -> list[Drawn]:
+    offer: Offer = offered(mx.array(logits), draws, on_gpu=on_gpu)
     mx.eval(offer.arrays)
     return offer.draw(draws)
 
@@ -178,3 +178,90 @@ def test_sums_made_by_the_device_give_the_same_log_probabilities() -> None:
         assert got.scores is not None
         assert expected.scores is not None
         assert got.scores.logprob == pytest.approx(expected.scores.logprob, abs=1e-3)
+
+
+penalties = st.builds(
+    Sampling,
+    seed=st.integers(0, 9),
+    temperature=st.sampled_from((0.0, 0.8)),
+    top_k=st.sampled_from((0, 2, 40)),
+    repeat_last_n=st.sampled_from((1, 9, 64)),
+    repeat_penalty=st.sampled_from((1.0, 1.1, 3.0, 0.5)),
+    presence_penalty=st.sampled_from((0.0, 0.5, -0.5)),
+    frequency_penalty=st.sampled_from((0.0, 0.3)),
+)
+
+
+@given(st.lists(penalties, min_size=1, max_size=6), st.integers(0, 1 << 30), st.integers(0, 60))
+@settings(max_examples=60, deadline=None)
+def test_penalised_lists_equal_penalised_rows(
+    samplings: list[Sampling], seed: int, num_likely: int
+) -> None:
+    """Where the best tokens were there before, and those drawn stay likely; raised ones, too."""
+    logits = rows_of(seed, len(samplings), 16384)
+    prompts = [best(row, num_likely).ids.tolist() * 2 for row in logits]
+    together, apart = (
+        [Draw(Sampler(*one), None) for one in zip(samplings, prompts, strict=True)]
+        for _ in range(2)
+    )
+    for _ in range(5):
+        expected = [drawn_alone(*one) for one in zip(logits, apart, strict=True)]
+        assert step(logits, together) == expected
+
+
+@pytest.mark.parametrize(
+    ("sampling", "num_top"),
+    [
+        (Sampling(seed=1), None),
+        (Sampling(seed=1, typical_p=0.7, min_p=0.05), 5),
+        (Sampling(seed=1, repeat_penalty=1.2), None),
+        (Sampling(temperature=0, presence_penalty=1), 3),
+        (Sampling(temperature=0), 0),
+        (Sampling(seed=1, top_k=0), None),
+        (Sampling(seed=1, top_k=0, top_p=1, min_p=0.1), 2),
+    ],
+)
+@pytest.mark.parametrize("num_rows", [1, 2, 9])
+def test_lists_decide_what_is_usual(
+    sampling: Sampling, num_top: int | None, num_rows: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """None of many rows is looked at whole on a CPU, and none at all is copied from a GPU."""
+    random = np.random.default_rng(0)
+    logits = 6 * random.standard_normal((num_rows, 49152), dtype=np.float32)
+    for kind in (HostLogits, DeviceLogits) if num_rows > FEW else (DeviceLogits,):
+        monkeypatch.setattr(kind, "row", lambda *_: pytest.fail("looked at a whole row"))
+    draws = [Draw(Sampler(sampling, range(99)), num_top) for _ in logits]
+    expected = [Draw(Sampler(sampling, range(99)), num_top) for _ in logits]
+    for _ in range(3):
+        found = step(logits, draws, on_gpu=True)
+        assert [one.token_id for one in found] == [one.token_id for one in step(logits, expected)]
+
+
+@given(st.lists(asked, min_size=1, max_size=9), st.integers(0, 1 << 30), st.sampled_from(SIZES))
+@settings(max_examples=60, deadline=None)
+def test_a_gpu_s_lists_give_the_same_tokens(
+    requests: list[tuple[Sampling, int | None]], seed: int, num_tokens: int
+) -> None:
+    """But for the last bits of its sums, which top_p of all tokens hangs on."""
+    logits = rows_of(seed, len(requests), num_tokens)
+    on_gpu, here = (
+        [Draw(Sampler(sampling, (1, 2, 3)), num_top) for sampling, num_top in requests]
+        for _ in range(2)
+    )
+    found = zip(step(logits, on_gpu, on_gpu=True), step(logits, here), here, strict=True)
+    for one, other, draw in found:
+        assert one.fault is None
+        assert one.token_id == other.token_id or draw.needs_sum
+
+
+@given(st.integers(0, 1 << 30), st.sampled_from((*SIZES, 300, 49152)), st.integers(1, 200))
+@settings(max_examples=40, deadline=None)
+def test_a_gpu_lists_more_than_are_wanted(seed: int, num_tokens: int, count: int) -> None:
+    """No other token is better than the least of them, ties or not."""
+    logits = rows_of(seed, 5, num_tokens)
+    ids, values = (np.array(one) for one in most_likely(mx.array(logits), count))
+    assert ids.shape[1] > min(count, num_tokens - 1)
+    for row, own, found in zip(logits, ids, values, strict=True):
+        assert sorted(set(own.tolist())) == sorted(own.tolist())
+        assert row[own].tolist() == found.tolist()
+        assert np.delete(row, own).max(initial=-np.inf) <= found.min()

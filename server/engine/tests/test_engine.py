@@ -8,13 +8,13 @@ import json
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import mlx.core as mx
 import pytest
 
 from .. import loader, runner
+from ..device import Device
 from ..engine import Engine
 from ..runner import Runner
 from ..sequence import (
@@ -122,7 +122,7 @@ async def test_a_device_that_queues_work_gives_the_same_texts(
         for sampling in (GREEDY, GREEDY, WARM)[: 2 + number % 2]
     ]
     expected = await asyncio.gather(*(generate(engine, ask) for ask in asks))
-    monkeypatch.setattr(runner, "device_queues", lambda: True)
+    monkeypatch.setattr(runner, "device", lambda: Device.METAL)
     settings = EngineSettings(num_parallel=3)
     queued = await asyncio.to_thread(Engine.load, ModelSource(gguf=tiny_gguf), settings)
     try:
@@ -287,7 +287,7 @@ async def test_apple_silicons_types_run_through_the_batch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Quantised weights and a half precision KV cache give every request its tokens."""
-    monkeypatch.setattr(loader, "sys", SimpleNamespace(platform="darwin"))
+    monkeypatch.setattr(loader, "device", lambda: Device.METAL)
     source = ModelSource(gguf=tiny.write_gguf(tmp_path / "m", tiny.weights(), "Q4_0"))
     engine = await asyncio.to_thread(Engine.load, source, EngineSettings(num_parallel=3))
     try:

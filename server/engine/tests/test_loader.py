@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import random
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import mlx.core as mx
@@ -14,6 +13,7 @@ import pytest
 from mlx_lm.models import llama
 
 from .. import loader
+from ..device import Device
 from ..loader import Loaded, load
 from ..sequence import LoadError, ModelSource
 from . import tiny
@@ -263,7 +263,7 @@ def test_apple_silicon_keeps_native_types(
     """The other machine's branch gives the same logits, with the file's own weight types."""
     path = tiny.write_gguf(tmp_path / "m", tiny.weights(), kind)
     here = logits(from_gguf(path))
-    monkeypatch.setattr(loader, "sys", SimpleNamespace(platform="darwin"))
+    monkeypatch.setattr(loader, "device", lambda: Device.METAL)
     there = from_gguf(path)
     assert there.kv.dtype == (mx.float32 if kind == "F32" else mx.float16)
     np.testing.assert_allclose(logits(there), here, atol=0.1)  # half precision, logits to 4

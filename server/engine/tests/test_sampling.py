@@ -140,7 +140,7 @@ def test_penalties_change_the_logits_of_recent_tokens(
     """Token 0 came twice and token 1 last: negative logits are multiplied, others divided."""
     sampler = Sampler(replace(OPEN, **change), (0, 0, 1))
     row = np.array([2.0, -1.0, 3.0], np.float32)
-    np.testing.assert_allclose(sampler._penalised(row), expected)
+    np.testing.assert_allclose(sampler.penalised(row), expected)
 
 
 def test_generated_tokens_are_penalised_too() -> None:

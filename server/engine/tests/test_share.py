@@ -155,10 +155,10 @@ async def test_a_row_whose_sampler_fails_fails_alone(
     bad = Ask(PROMPT, WARM, num_predict=30, top_logprobs=7)
     choose = Draw.choose
 
-    def choose_or_fail(self: Draw, logits: object) -> int:
+    def choose_or_fail(self: Draw, *arguments: object) -> int:
         if self.num_top == 7:
             raise ValueError("no token is left")
-        return choose(self, logits)  # type: ignore[arg-type]
+        return choose(self, *arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Draw, "choose", choose_or_fail)
     got = await asyncio.gather(*(answer(engine, ask) for ask in [bad, *asks]))
