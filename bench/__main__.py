@@ -2,72 +2,25 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from . import target
-from .profiles import PROFILES, Profile, altered
+from .command import parser
 
 if TYPE_CHECKING:
-    from .target import Address, Description
+    import argparse
+
+    from .profiles import Profile
+    from .target import Arm
 
 MEASURED, FINDINGS, USAGE, UNREACHABLE, OUR_FAULT, INTERRUPTED = 0, 1, 2, 3, 4, 130
-EPILOG = """\
-profiles:
-{profiles}
-
-written to DIR: samples.jsonl (every request, raw), summary.json (the figures), report.html
-
-exit status: 0 measured; 1 every request of some point failed, or the client could not keep up
-(summary.json says valid: false); 2 usage, an unknown profile or model; 3 the target cannot be
-reached; 4 our own fault; 130 interrupted, with what was measured until then kept
-"""
-
-
-def parser() -> argparse.ArgumentParser:
-    """The command line."""
-    profiles = "\n".join(f"  {one.name:<12}{one.about}" for one in PROFILES.values())
-    made = argparse.ArgumentParser(
-        prog="parallama-bench",
-        description="Measure how fast an Ollama server is.",
-        epilog=EPILOG.format(profiles=profiles),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    made.add_argument("profile", metavar="PROFILE", help="what load to put on it: see below")
-    made.add_argument(
-        "--url",
-        default=os.environ.get("OLLAMA_HOST", ""),
-        help="the server; OLLAMA_HOST without it, else http://127.0.0.1:11434",
-    )
-    made.add_argument("--model", metavar="NAME", help="a model that the server has")
-    made.add_argument("-o", dest="folder", metavar="DIR", type=Path, default=Path("out/bench"))
-    made.add_argument(
-        "--concurrency", metavar="N,N", type=counts, help="other numbers of users, in turn"
-    )
-    made.add_argument("--requests", metavar="N", type=positive, help="measured requests a user")
-    made.add_argument(
-        "--output-tokens", metavar="N", type=positive, help="tokens asked for in each request"
-    )
-    return made
-
-
-def positive(text: str) -> int:
-    """A count from the command line."""
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("must be at least 1")
-    return number
-
-
-def counts(text: str) -> tuple[int, ...]:
-    """Counts with commas between them, each once."""
-    numbers = tuple(positive(part) for part in text.split(","))
-    if len(set(numbers)) < len(numbers):
-        raise argparse.ArgumentTypeError("names a number of users twice")
-    return numbers
+DOCUMENTS = (
+    *("samples.jsonl", "summary.json", "report.html", "samples.csv", "points.csv", "bench.txt"),
+)
+USUAL_TOKENS_PER_S = 50.0
+"""Of one stream, when the client is calibrated."""
 
 
 def fail(status: int, message: str) -> NoReturn:
@@ -78,62 +31,62 @@ def fail(status: int, message: str) -> NoReturn:
 
 def main() -> None:
     """Run the command line; leaves with the exit status that --help explains."""
-    chosen = parser().parse_args()
-    profile = PROFILES.get(chosen.profile)
-    if profile is None:
-        fail(USAGE, f"there is no profile {chosen.profile!r}; there are: {', '.join(PROFILES)}")
-    profile = altered(profile, chosen.concurrency, chosen.requests, chosen.output_tokens)
+    match sys.argv[1:2]:
+        case ["worker"]:
+            worker(sys.argv[2:])
+        case ["calibrate"]:
+            from .calibrate import main as calibrate
+
+            raise SystemExit(calibrate(sys.argv[2:]))
+        case _:
+            raise SystemExit(bench(parser().parse_args()))
+
+
+def bench(chosen: argparse.Namespace) -> int:
+    """Measure; the exit status."""
+    from .prepare import PrepareError, arms_of, profile_of
+
     try:
-        address = target.parse(chosen.url)
-    except ValueError as error:
-        fail(USAGE, str(error))
-    try:
-        description = acquaint(address, chosen.model)
-    except target.TargetError as error:
-        fail(UNREACHABLE, f"{address} cannot be reached: {error}")
-    raise SystemExit(measure(profile, address, description, chosen.folder))
+        profile = profile_of(chosen)
+        writable(chosen.folder)
+        profile, arms = arms_of(chosen, profile)
+    except PrepareError as error:
+        fail(error.status, str(error))
+    except KeyboardInterrupt:
+        fail(INTERRUPTED, "interrupted before anything was measured")
+    return measure(profile, arms, chosen)
 
 
-def acquaint(address: Address, model: str | None) -> Description:
-    """Ask the target what it is; leaves when it does not have the model."""
-    entries = target.models(address)
-    names = ", ".join(sorted(str(entry.get("name")) for entry in entries or [])) or "none"
-    if model is None:
-        fail(USAGE, f"say which model, with --model; {address} has: {names}")
-    entry = target.entry_of(model, entries or [])
-    if entry is None and entries is not None:
-        fail(USAGE, f"{address} has no model {model!r}; it has: {names}")
-    return target.describe(address, model, entry)
-
-
-def measure(profile: Profile, address: Address, description: Description, folder: Path) -> int:
+def measure(profile: Profile, arms: list[Arm], chosen: argparse.Namespace) -> int:
     """Run the profile and write its documents; the exit status."""
-    import secrets
     import signal
 
     from rich.console import Console
 
-    from .plan import Plan
+    from .course import Course
     from .report import conclude
-    from .run import DriveError, Run
+    from .run import DriveError, Driving, Run
     from .terminal import Progress
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    folder: Path = chosen.folder
     clear(folder)
-    plan = Plan(
-        address, description.model, profile, secrets.token_hex(8), str(folder / "spool.jsonl")
-    )
+    course = Course(profile, len(arms))
+    announce(profile, course.bounds)
+    driving = Driving(chosen.processes, chosen.workers, chosen.bind, chosen.web)
     interrupted, fault = False, None
-    with Progress(Console(stderr=True), profile) as progress:
+    calibration = calibrated(profile, chosen)
+    with Progress(Console(stderr=True), course.planned) as progress:
         try:
-            complaint = target.load(address, description.model)
-            if complaint is not None:
-                print(f"the model did not load: {complaint}", file=sys.stderr)
-            interrupted = Run(plan, description, folder, progress).execute()
+            interrupted = Run(
+                profile, course, arms, folder, progress, driving, calibration
+            ).execute()
         except DriveError as error:
             fault = str(error)
         except KeyboardInterrupt:
             fail(INTERRUPTED, "interrupted before anything was measured")
+    if fault is not None and not (folder / DOCUMENTS[0]).exists():
+        fail(OUR_FAULT, fault)
     summary = conclude(folder)
     if fault is not None:
         fail(OUR_FAULT, fault)
@@ -142,11 +95,49 @@ def measure(profile: Profile, address: Address, description: Description, folder
     return FINDINGS if not summary["valid"] or hopeless(summary) else MEASURED
 
 
+def calibrated(profile: Profile, chosen: argparse.Namespace) -> dict[str, Any] | None:
+    """The client's own error at the most streams of the profile; None where it is not taken."""
+    wanted = chosen.calibrate
+    if wanted is False or (wanted is None and profile.name == "smoke"):
+        return None
+    from . import calibrate
+    from .fitting import streams
+    from .run import DriveError, Driving
+
+    count = streams(profile)
+    rate = min(calibrate.TOKENS_PER_S, count * USUAL_TOKENS_PER_S)
+    print(f"calibrating the client with {count} stream{'s' * (count != 1)}", file=sys.stderr)
+    try:
+        return calibrate.measure(count, rate, Driving(chosen.processes))
+    except DriveError as error:
+        fail(OUR_FAULT, f"the client cannot be calibrated: {error}")
+    except KeyboardInterrupt:
+        fail(INTERRUPTED, "interrupted before anything was measured")
+
+
+def announce(profile: Profile, bounds: tuple[int, int]) -> None:
+    """Say how many points are expected, and what must be known of them."""
+    least, most = bounds
+    count = f"{most} point{'s' * (most != 1)}" if least == most else f"{least} to {most} points"
+    print(f"{profile.name}: {count}", file=sys.stderr)
+    for note in profile.notes:
+        print(f"note: {note}", file=sys.stderr)
+
+
+def writable(folder: Path) -> None:
+    """Leave unless documents can be written into the folder, which need not be there yet."""
+    there = next(one for one in (folder, *folder.absolute().parents) if one.exists())
+    if not there.is_dir():
+        fail(USAGE, f"{folder} cannot be written to: {there} is no folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        fail(USAGE, f"{folder} cannot be written to: no permission in {there}")
+
+
 def clear(folder: Path) -> None:
-    """Have the folder, without an earlier run's documents in it."""
+    """Have the folder, without documents of an earlier run in it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for stale in ("samples.jsonl", "summary.json", "report.html"):
+        for stale in DOCUMENTS:
             (folder / stale).unlink(missing_ok=True)
     except OSError as error:
         fail(USAGE, f"{folder} cannot be written to: {error.strerror}")
@@ -155,6 +146,20 @@ def clear(folder: Path) -> None:
 def hopeless(summary: dict[str, Any]) -> bool:
     """Whether every request of some point failed."""
     return any(point["failures"] == point["requests"] for point in summary["points"])
+
+
+def worker(arguments: list[str]) -> NoReturn:
+    """Become a load process for a run on another machine."""
+    import argparse
+
+    made = argparse.ArgumentParser(prog="parallama-bench worker")
+    made.add_argument("--master", metavar="HOST:PORT", required=True, help="as the run prints it")
+    chosen = made.parse_args(arguments)
+    host, separator, port = chosen.master.rpartition(":")
+    if not (host and separator and port.isdigit()):
+        fail(USAGE, f"--master {chosen.master}: say HOST:PORT, as the run prints it")
+    program = [sys.executable, "-m", "parallama.bench.drive", "--worker", chosen.master]
+    os.execv(sys.executable, program)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,14 @@
-"""A server without a model, whose answers come on a known schedule, in Ollama's NDJSON.
+"""A server without a model, whose answers come on a known schedule.
 
 It proves the bench: what it sent when is known, so every figure has a right value. Each of its
-models is a way to answer, the wrong ways among them. `python -m parallama.bench.emitter` serves
-it and prints its URL; with `--journal FILE` it writes when each record left, by prompt, so that
-the client's own error can be told.
+models is a way to answer (`scripts`). `python -m parallama.bench.emitter` serves it and prints its
+URL; with `--journal FILE` it writes when each record left, by prompt, so that the client's own
+error can be told.
 """
 
 from __future__ import annotations
 
 import argparse
-import functools
 import hashlib
 import heapq
 import itertools
@@ -24,139 +23,18 @@ from pathlib import Path
 from typing import IO, Any
 
 from .clock import ANCILLARY_BYTES, SO_TIMESTAMPNS, clock_offset, kernel_stamp
+from .scripts import MODELS, Emission, Pace, Script, Voice, embedded, script, unstreamed, whole
 
-BATCH = 4
-STREAM_HEAD = (
-    b"HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
-)
-END = b"0\r\n\r\n"
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """When records leave, in ns since the request came, and since the record before."""
-
-    first_ns: int = 20_000_000
-    gap_ns: int = 2_000_000
-    stall_ns: int = 50_000_000
-    """What the one long gap of the model `stall` adds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Emission:
-    """Bytes that leave at once, after a time since the request came; `records` have text."""
-
-    after_ns: int
-    payload: bytes
-    records: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Script:
-    """A whole answer; afterwards the connection is kept, closed, or left without a word."""
-
-    emissions: tuple[Emission, ...]
-    closes: bool = False
-
-
-def chunk(*lines: bytes) -> bytes:
-    """Lines as one chunk of a chunked body."""
-    body = b"".join(line + b"\n" for line in lines)
-    return b"%x\r\n%b\r\n" % (len(body), body)
-
-
-def record(model: str, **fields: object) -> bytes:
-    """One record of /api/generate."""
-    return json.dumps(
-        {"model": model, "created_at": "2026-01-01T00:00:00Z", "response": "", "done": False}
-        | fields
-    ).encode()
-
-
-def whole(status: str, body: bytes, kind: str = "application/json") -> bytes:
-    """An answer with a length."""
-    head = f"HTTP/1.1 {status}\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
-    return head.encode() + body
-
-
-@functools.cache
-def steady(pace: Pace, model: str, tokens: int, batch: int = 1, stall_at: int = -1) -> Script:
-    """One record a token, `batch` of them in one write, then the last record in a write of its
-    own, a gap later."""
-    emissions = []
-    at_ns = pace.first_ns
-    for start in range(0, tokens, batch):
-        if start == stall_at:
-            at_ns += pace.stall_ns
-        count = min(batch, tokens - start)
-        lines = [record(model, response=f" word{start + number}") for number in range(count)]
-        head = STREAM_HEAD if not start else b""
-        emissions.append(Emission(at_ns, head + chunk(*lines), count))
-        at_ns += pace.gap_ns
-    last = record(
-        model,
-        done=True,
-        done_reason="length",
-        total_duration=at_ns,
-        load_duration=0,
-        prompt_eval_count=10,
-        prompt_eval_duration=pace.first_ns,
-        eval_count=tokens,
-        eval_duration=at_ns - pace.first_ns,
-    )
-    return Script((*emissions, Emission(at_ns, chunk(last) + END)))
-
-
-def cut(script: Script, *more: bytes, closes: bool = False) -> Script:
-    """The first half of an answer, then something else at the time of the next record."""
-    half = len(script.emissions) // 2
-    at_ns = script.emissions[half].after_ns
-    return Script(
-        (*script.emissions[:half], *(Emission(at_ns, payload) for payload in more)), closes
-    )
-
-
-def script(model: str, pace: Pace, tokens: int, turn: int) -> Script | None:
-    """How a model answers its nth request; None for a model that there is not."""
-    full = steady(pace, model, tokens)
-    error = json.dumps({"error": "the model runner has stopped"}).encode()
-    match model:
-        case "steady":
-            return full
-        case "coalesced":
-            return steady(pace, model, tokens, batch=BATCH)
-        case "stall":
-            return steady(pace, model, tokens, stall_at=tokens // 2)
-        case "busy":
-            body = b'{"error":"server busy, please try again"}'
-            return Script((Emission(0, whole("503 Service Unavailable", body)),))
-        case "truncated":
-            return cut(full, closes=True)
-        case "undone":
-            return cut(full, END)
-        case "in-stream":
-            return cut(full, chunk(error) + END)
-        case "malformed":
-            return cut(full, chunk(b'{"response": "no e') + END)
-        case "unframed":
-            return cut(full, b"this is no chunk\r\n", closes=True)
-        case "empty":
-            last = record(model, done=True, done_reason="stop", eval_count=1)
-            return Script((Emission(pace.first_ns, STREAM_HEAD + chunk(last) + END),))
-        case "foreign":
-            return Script((Emission(0, whole("200 OK", b"<p>Hello</p>\n", "text/html")),))
-        case "silent":
-            return Script(())
-        case "flaky":
-            return script(("steady", "busy", "truncated", "in-stream")[turn % 4], pace, tokens, 0)
-        case _:
-            return None
-
-
-MODELS = (
-    *("steady", "coalesced", "stall", "busy", "truncated", "undone", "in-stream"),
-    *("malformed", "unframed", "empty", "foreign", "silent", "flaky"),
-)
+APIS = {
+    "/api/generate": "generate",
+    "/api/chat": "chat",
+    "/api/embed": "embed",
+    "/v1/chat/completions": "openai-chat",
+    "/v1/completions": "openai-completions",
+    "/v1/embeddings": "openai-embeddings",
+}
+GOLDEN = 0.6180339887498949
+MISSING = b'{"error":"model not found"}'
 
 
 @dataclass(slots=True)
@@ -165,6 +43,7 @@ class Asked:
 
     prompt: str
     received_ns: int
+    begin_ns: int
     sent: list[tuple[int, int, int]] = field(default_factory=list)
 
 
@@ -179,8 +58,11 @@ class Peer:
 class Emitter:
     """The server: one thread, one loop, emissions in the order of their times."""
 
-    def __init__(self, pace: Pace, journal: Path | None = None, port: int = 0) -> None:
+    def __init__(
+        self, pace: Pace, journal: Path | None = None, port: int = 0, spread: bool = False
+    ) -> None:
         self.pace = pace
+        self._spread = spread
         self._journal: IO[str] | None = journal.open("w", buffering=1) if journal else None
         self._listener = socket.create_server(("127.0.0.1", port), backlog=256)
         self._selector = selectors.DefaultSelector()
@@ -188,6 +70,7 @@ class Emitter:
         self._due: list[tuple[int, int, Peer, Asked, Iterator[Emission], Emission, bool]] = []
         self._order = itertools.count()
         self._turns = itertools.count()
+        self._phases = itertools.count()
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def serve(self) -> None:
@@ -228,22 +111,37 @@ class Emitter:
 
     def _answer(self, peer: Peer, method: str, path: str, body: bytes, received_ns: int) -> None:
         asked = json.loads(body) if body else {}
-        prompt = asked.get("prompt")
-        if method == "POST" and path == "/api/generate" and prompt:
-            tokens = asked.get("options", {}).get("num_predict", 16)
-            told = script(asked["model"], self.pace, tokens, next(self._turns))
-        else:
-            told = Script((Emission(0, plain(path, asked)),))
-        if told is None:
-            told = Script((Emission(0, whole("404 Not Found", b'{"error":"model not found"}')),))
-        digest = hashlib.sha256((prompt or "").encode()).hexdigest()
-        emissions = iter(told.emissions)
-        self._next(peer, Asked(digest, received_ns), emissions, told.closes)
+        api = APIS.get(path, "") if method == "POST" else ""
+        prompt = prompt_of(asked)
+        told = self._told(api, asked) if api and prompt else plain(path, asked)
+        digest = hashlib.sha256(prompt.encode()).hexdigest()
+        self._next(peer, self._asked(digest, received_ns), iter(told.emissions), told.closes)
+
+    def _asked(self, digest: str, received_ns: int) -> Asked:
+        """Spread, requests that come together are answered at even parts of a gap from each
+        other, as a server does that has no batch; else all at once, as one that steps a batch."""
+        turn = next(self._phases)
+        wait_ns = round(turn * GOLDEN * self.pace.gap_ns) % self.pace.gap_ns if self._spread else 0
+        return Asked(digest, received_ns, received_ns + wait_ns)
+
+    def _told(self, api: str, asked: dict[str, Any]) -> Script:
+        """The answer to a request that has a prompt; each word of it is a token, and one BOS."""
+        voice = Voice(api, str(asked.get("model")), 1 + len(prompt_of(asked).split()))
+        if api in ("embed", "openai-embeddings"):
+            texts = asked["input"]
+            return embedded(voice, self.pace, 1 if isinstance(texts, str) else len(texts))
+        options = asked.get("options", asked)
+        tokens = options.get("num_predict", options.get("max_tokens")) or 16
+        tokens = options.get("max_completion_tokens", tokens)
+        if not asked.get("stream", api in ("generate", "chat")):
+            return unstreamed(voice, self.pace, tokens)
+        told = script(voice, self.pace, tokens, next(self._turns))
+        return told or Script((Emission(0, whole("404 Not Found", MISSING)),))
 
     def _next(self, peer: Peer, asked: Asked, rest: Iterator[Emission], closes: bool) -> None:
         emission = next(rest, None)
         if emission is not None:
-            due_ns = asked.received_ns + emission.after_ns
+            due_ns = asked.begin_ns + emission.after_ns
             entry = (due_ns, next(self._order), peer, asked, rest, emission, closes)
             heapq.heappush(self._due, entry)
             return
@@ -290,7 +188,16 @@ def content_length(head: bytes) -> int:
     return 0
 
 
-def plain(path: str, asked: dict[str, Any]) -> bytes:
+def prompt_of(asked: dict[str, Any]) -> str:
+    """The text by which a request is known again: the prompt, the last message, the inputs."""
+    messages = asked.get("messages") or [{}]
+    texts = asked.get("input", asked.get("prompt", messages[-1].get("content")))
+    if isinstance(texts, list):  # of strings, or of the parts of a message
+        texts = "\n".join(one if isinstance(one, str) else one.get("text", "") for one in texts)
+    return texts or ""
+
+
+def plain(path: str, asked: dict[str, Any]) -> Script:
     """The answer to a request that generates nothing."""
     details = {"family": "emitter", "parameter_size": "0", "quantization_level": "none"}
     entries = [
@@ -302,11 +209,15 @@ def plain(path: str, asked: dict[str, Any]) -> bytes:
             value: dict[str, Any] = {"version": "0.0.0-emitter"}
         case "/api/tags" | "/api/ps":
             value = {"models": entries}
-        case "/api/generate":
+        case "/v1/models":
+            value = {"object": "list", "data": [{"id": name, "object": "model"} for name in MODELS]}
+        case "/health" | "/":
+            value = {"status": "ok"}
+        case "/api/generate" | "/api/chat" | "/api/embed":
             value = {"model": asked.get("model"), "response": "", "done": True}
         case _:
-            return whole("404 Not Found", b'{"error":"not found"}')
-    return whole("200 OK", json.dumps(value).encode())
+            return Script((Emission(0, whole("404 Not Found", b'{"error":"not found"}')),))
+    return Script((Emission(0, whole("200 OK", json.dumps(value).encode())),))
 
 
 def main() -> None:
@@ -316,9 +227,10 @@ def main() -> None:
     parser.add_argument("--first-ms", type=float, default=Pace().first_ns / 1e6)
     parser.add_argument("--gap-ms", type=float, default=Pace().gap_ns / 1e6)
     parser.add_argument("--journal", type=Path)
+    parser.add_argument("--spread", action="store_true")
     chosen = parser.parse_args()
     pace = Pace(round(chosen.first_ms * 1e6), round(chosen.gap_ms * 1e6))
-    emitter = Emitter(pace, chosen.journal, chosen.port)
+    emitter = Emitter(pace, chosen.journal, chosen.port, chosen.spread)
     print(emitter.url, flush=True)
     emitter.serve()
 

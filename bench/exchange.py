@@ -1,13 +1,13 @@
 """An exchange: one request and every read of its answer, as the client saw them. Values only.
 
-All times are CLOCK_MONOTONIC in ns, which both processes of a run share, but for the kernel's
-stamps.
+All times are CLOCK_MONOTONIC in ns, which the processes of a run share, but for the kernel's
+stamps; a load process on another machine hands its exchanges on by our clock.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from .clock import OFFSET_NOISE_NS, Offset, on_monotonic
 
@@ -27,9 +27,10 @@ class Exchange:
     """One request of a user. `failure` is a class of `outcome` that only the client can see."""
 
     point: int
-    concurrency: int
     user: int
     request: int
+    turn: int
+    worker: int
     warmup: bool
     prompt_sha256: str
     seed: int
@@ -53,6 +54,20 @@ class Exchange:
             shown[name] = asdict(shown[name]) if shown[name] else None
         return json.dumps({"kind": "exchange", **shown}) + "\n"
 
+    def shifted(self, by_ns: int) -> Exchange:
+        """The same by another machine's CLOCK_MONOTONIC, which is ahead of this one's by so much.
+        The kernel's stamps are of the wall clock and stay; what turns them is shifted."""
+        if not by_ns:
+            return self
+        return replace(
+            self,
+            planned_ns=self.planned_ns + by_ns,
+            sent_ns=self.sent_ns + by_ns,
+            reads=tuple(replace(read, at_ns=read.at_ns + by_ns) for read in self.reads),
+            before=shifted(self.before, by_ns),
+            after=shifted(self.after, by_ns),
+        )
+
     @classmethod
     def parse(cls, fields: dict[str, object]) -> Exchange:
         """Read what `line` wrote."""
@@ -66,6 +81,11 @@ class Exchange:
         }
         rest = {name: value for name, value in fields.items() if name != "kind"}
         return cls(**{**rest, **offsets, "reads": reads})  # type: ignore[arg-type]
+
+
+def shifted(offset: Offset | None, by_ns: int) -> Offset | None:
+    """The same two clocks, read by a monotonic one that is ahead by so much."""
+    return None if offset is None else Offset(offset.at_ns + by_ns, offset.offset_ns - by_ns)
 
 
 def stamps(exchange: Exchange) -> tuple[list[int], bool]:

@@ -7,12 +7,14 @@ read is stamped when it returns. Imports no Locust.
 
 from __future__ import annotations
 
+import contextlib
 import select
 import sys
 import time
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import gevent
 from gevent import socket, ssl
 
 from .clock import ANCILLARY_BYTES, SO_TIMESTAMPNS, Offset, clock_offset, kernel_stamp
@@ -25,6 +27,8 @@ Socket: TypeAlias = Any
 """gevent's socket, which comes without types."""
 READ_BYTES = 65536
 CONNECT_TIMEOUT_S = 30.0
+WAKE_EARLY_NS = 1_500_000
+"""gevent's timers count whole milliseconds: the rest of a wait is spent awake."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +56,30 @@ class Client:
         self.timeout_s = timeout_s
         self.kernel = kernel and address.scheme == "http"
         self._socket: Socket = None
+        self._opening_ns: int | None = None
 
-    def connect(self) -> int | None:
-        """Be connected; how long connecting took in ns, None when it was connected already."""
-        if self._socket is not None and alive(self._socket):
-            return None
+    @property
+    def connected(self) -> bool:
+        """Whether a request can be sent at once."""
+        return self._socket is not None and alive(self._socket)
+
+    def connect(self) -> bool:
+        """Be connected; whether that took a new connection."""
+        if self.connected:
+            return False
         self.close()
         started_ns = time.monotonic_ns()
         try:
             self._socket = self._open()
         except OSError as error:
             raise ConnectError(error.strerror or str(error)) from error
-        return time.monotonic_ns() - started_ns
+        self._opening_ns = time.monotonic_ns() - started_ns
+        return True
+
+    def opening_ns(self) -> int | None:
+        """How long the connection took to open, told once, to the first request that it takes."""
+        taken_ns, self._opening_ns = self._opening_ns, None
+        return taken_ns
 
     def _open(self) -> Socket:
         place = (self.address.host, self.address.port)
@@ -156,6 +172,60 @@ class Ending:
             self.reached = True  # what is wrong is said by who reads the exchange
             self._answer.keep_alive = False
         self._looked = len(self.reads)
+
+
+class Pool:
+    """Connections that wait for requests, so that no arrival has to open one while its clock
+    runs; new ones are opened in time, when few are left."""
+
+    def __init__(self, address: Address, timeout_s: float, kernel: bool, spare: int) -> None:
+        self._place = (address, timeout_s, kernel)
+        self._spare = spare
+        self._idle: list[Client] = []
+        self._opening = 0
+        self._closed = False
+
+    def fill(self) -> None:
+        """Have as many connections waiting as are to be spare; fewer where the server refuses."""
+        gevent.joinall([gevent.spawn(self._add) for _ in range(self._spare - len(self._idle))])
+
+    def take(self) -> Client:
+        """A connection, the one used last first; not connected where none could be had."""
+        taken: Client | None = None
+        while self._idle and (taken is None or not taken.connected):
+            taken = self._idle.pop()
+        if len(self._idle) + self._opening < self._spare:
+            gevent.spawn(self._add)
+        return taken or Client(*self._place)
+
+    def give(self, client: Client) -> None:
+        """Take a connection back."""
+        if client.connected and not self._closed:
+            self._idle.append(client)
+        else:
+            client.close()
+
+    def close(self) -> None:
+        """Close all that wait, and each that comes back."""
+        self._closed = True
+        while self._idle:
+            self._idle.pop().close()
+
+    def _add(self) -> None:
+        client = Client(*self._place)
+        self._opening += 1
+        try:
+            with contextlib.suppress(ConnectError):
+                client.connect()
+                self.give(client)
+        finally:
+            self._opening -= 1
+
+
+def sleep_until(at_ns: int) -> None:
+    """Let others run until a moment of CLOCK_MONOTONIC, and not much longer."""
+    while (left_ns := at_ns - time.monotonic_ns()) > 0:
+        gevent.sleep(max(0, left_ns - WAKE_EARLY_NS) / 1e9)
 
 
 def alive(connected: Socket) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from dataclasses import dataclass, field
-from typing import Any
 
+from .answers import IN_STREAM, MALFORMED, WRONG_CONTENT, FaultError, Reader, Record
 from .exchange import Exchange, stamps
+from .load import EMBEDDING_APIS, Ask
 from .sample import Arrival, Sample
 from .wire import Answer, WireError
 
@@ -18,60 +20,50 @@ BUSY = "busy-503"
 HTTP_4XX = "http-4xx"
 HTTP_5XX = "http-5xx"
 TRUNCATED = "truncated"
-MALFORMED = "malformed"
 EMPTY = "empty"
-IN_STREAM = "in-stream"
-WRONG_CONTENT = "wrong-content"
 CLIENT = "client"
-
-DURATIONS = ("total_duration", "load_duration", "prompt_eval_duration", "eval_duration")
-
-
-class FaultError(Exception):
-    """An answer is wrong; its class and what is wrong, in words."""
-
-    def __init__(self, error: str, message: str) -> None:
-        super().__init__(message)
-        self.error = error
-        self.message = message
+CLASSES = (
+    *(CONNECT, TIMEOUT_FIRST, TIMEOUT_IDLE, BUSY, HTTP_4XX, HTTP_5XX, TRUNCATED, MALFORMED),
+    *(EMPTY, IN_STREAM, WRONG_CONTENT, CLIENT),
+)
 
 
 @dataclass(slots=True)
 class Reading:
     """What has been understood of an answer so far. `arrivals` have read numbers, not times."""
 
+    reader: Reader
     answer: Answer = field(default_factory=Answer)
     arrivals: list[tuple[int, int]] = field(default_factory=list)
     records: list[int] = field(default_factory=list)
     """How many records each read completed."""
     text: list[str] = field(default_factory=list)
-    last: dict[str, Any] | None = None
+    said: dict[str, object] = field(default_factory=dict)
+    """Counts, durations and reason, from whichever record had them last."""
+    done: bool = False
     finished: int | None = None
     """The read that completed the answer."""
 
 
-def sample(exchange: Exchange, anchor_ns: int, output_tokens: int) -> Sample:
-    """The sample of an exchange, times counted from the anchor.
-
-    `output_tokens` is what the request asked for at most.
-    """
+def sample(exchange: Exchange, anchor_ns: int, ask: Ask) -> Sample:
+    """The sample of an exchange that asked for this, times counted from the anchor."""
     arrived, kernel = stamps(exchange)
-    reading = Reading()
+    reading = Reading(Reader(ask))
     error: str | None = None
     message: str | None = None
     try:
         read_all(exchange, reading)
-        judge(exchange, reading, output_tokens)
+        judge(exchange, reading, ask)
     except FaultError as fault:
         error, message = fault.error, fault.message
     if error is None and not kernel and any(read.kernel_ns for read in exchange.reads):
         message = "the kernel's stamps did not fit the clock: stamped in user space"
-    done = reading.last or {}
     return Sample(
         point=exchange.point,
-        concurrency=exchange.concurrency,
         user=exchange.user,
         request=exchange.request,
+        turn=exchange.turn,
+        worker=exchange.worker,
         warmup=exchange.warmup,
         prompt_sha256=exchange.prompt_sha256,
         seed=exchange.seed,
@@ -86,12 +78,17 @@ def sample(exchange: Exchange, anchor_ns: int, output_tokens: int) -> Sample:
         status=reading.answer.status,
         error=error,
         message=message,
-        prompt_tokens=count(done.get("prompt_eval_count")),
-        output_tokens=count(done.get("eval_count")),
-        done_reason=done.get("done_reason") if isinstance(done.get("done_reason"), str) else None,
-        server_ns={name: ns for name in DURATIONS if (ns := count(done.get(name))) is not None},
         output_sha256=digest(reading.text),
+        **reading.said,  # type: ignore[arg-type]
     )
+
+
+def text_of(exchange: Exchange, ask: Ask) -> str:
+    """What was generated, as far as it can be read; for the next turn of a conversation."""
+    reading = Reading(Reader(ask))
+    with contextlib.suppress(FaultError):  # the sample says so
+        read_all(exchange, reading)
+    return "".join(reading.text)
 
 
 def read_all(exchange: Exchange, reading: Reading) -> None:
@@ -115,45 +112,40 @@ def read_all(exchange: Exchange, reading: Reading) -> None:
         take(number, line, reading)
     if broken is not None:
         raise FaultError(MALFORMED, broken)
+    if reading.finished is not None and reading.answer.status == 200:
+        keep(reading.finished, reading.reader.end(), reading)
 
 
 def take(number: int, line: bytes, reading: Reading) -> None:
-    """Understand a line that a read completed; only a 200 holds records of a stream."""
+    """Understand a line that a read completed; only a 200 holds records."""
     if reading.answer.status != 200:
         reading.text.append(line.decode("utf-8", "replace"))
         return
-    if reading.last is not None:
-        raise FaultError(MALFORMED, f"a line after done: {line[:80]!r}")
+    kind = reading.answer.headers.get("content-type", "")
+    if reading.done and line.strip():
+        raise FaultError(MALFORMED, f"a line after the end of the stream: {line[:80]!r}")
+    if not reading.done:
+        keep(number, reading.reader.take(line, kind), reading)
+
+
+def keep(number: int, record: Record | None, reading: Reading) -> None:
+    """Take in what a record says."""
+    if record is None:
+        return
     reading.records[number] += 1
-    record = decode(line, reading.answer.headers.get("content-type", ""))
-    text = record.get("response", "") + record.get("thinking", "")
-    if text:
-        reading.text.append(text)
-        reading.arrivals.append((number, len(text.encode("utf-8", "surrogatepass"))))
-    if record["done"]:
-        reading.last = record
+    reading.done = record.done
+    if record.text:
+        reading.text.append(record.text)
+        size = len(record.text.encode("utf-8", "surrogatepass"))
+        reading.arrivals.append((number, size))
+    for name in ("prompt_tokens", "output_tokens", "done_reason"):
+        if (value := getattr(record, name)) is not None:
+            reading.said[name] = value
+    if record.server_ns:
+        reading.said["server_ns"] = dict(record.server_ns)
 
 
-def decode(line: bytes, content_type: str) -> dict[str, Any]:
-    """One record of a generate stream; raises FaultError for anything else."""
-    kind = content_type.partition(";")[0].strip().lower()
-    if kind and "json" not in kind:
-        raise FaultError(WRONG_CONTENT, f"a stream of {kind[:60]}, not of JSON")
-    try:
-        record = json.loads(line)
-    except ValueError:
-        raise FaultError(MALFORMED, f"not JSON: {line[:80]!r}") from None
-    if not isinstance(record, dict):
-        raise FaultError(WRONG_CONTENT, f"not a JSON object: {line[:80]!r}")
-    if record.get("error"):
-        raise FaultError(IN_STREAM, str(record["error"]))
-    texts = [record[name] for name in ("response", "thinking") if name in record]
-    if not isinstance(record.get("done"), bool) or not all(isinstance(text, str) for text in texts):
-        raise FaultError(WRONG_CONTENT, f"not a record of /api/generate: {line[:80]!r}")
-    return record
-
-
-def judge(exchange: Exchange, reading: Reading, output_tokens: int) -> None:
+def judge(exchange: Exchange, reading: Reading, ask: Ask) -> None:
     """Raise FaultError unless the answer is whole, without errors, and what was asked for."""
     status = reading.answer.status
     if exchange.failure is not None:
@@ -162,13 +154,14 @@ def judge(exchange: Exchange, reading: Reading, output_tokens: int) -> None:
         raise FaultError(status_class(status), complaint(status, reading.text))
     if not reading.answer.complete:
         raise FaultError(TRUNCATED, "the connection was closed before the answer's end")
-    if reading.last is None:
-        raise FaultError(TRUNCATED, "the stream ended without a record that has done=true")
+    if not reading.done:
+        raise FaultError(TRUNCATED, "the stream ended without saying that it is done")
     if not reading.arrivals:
         raise FaultError(EMPTY, "a whole answer without any text")
-    counted = count(reading.last.get("eval_count"))
-    if counted is not None and counted > output_tokens:
-        raise FaultError(WRONG_CONTENT, f"{counted} tokens where num_predict was {output_tokens}")
+    counted = reading.said.get("output_tokens")
+    if ask.api not in EMBEDDING_APIS and isinstance(counted, int) and counted > ask.output_tokens:
+        asked = ask.output_tokens
+        raise FaultError(WRONG_CONTENT, f"{counted} tokens where at most {asked} were asked for")
 
 
 def status_class(status: int) -> str:
@@ -185,15 +178,10 @@ def complaint(status: int, text: list[str]) -> str:
     body = "\n".join(text)
     try:
         said = json.loads(body)["error"]
+        said = said["message"] if isinstance(said, dict) else said
     except (ValueError, KeyError, TypeError):
         said = body.strip()[:200]
     return f"{status}: {said}" if said else f"status {status}"
-
-
-def count(value: object) -> int | None:
-    """A count or duration that a server declared, where it is one."""
-    whole = isinstance(value, int) and not isinstance(value, bool)
-    return value if whole and value >= 0 else None  # type: ignore[operator,return-value]
 
 
 def digest(text: list[str]) -> str | None:

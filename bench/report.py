@@ -1,50 +1,77 @@
-"""The end of a run: summary.json, the table on the terminal, and the page that `reports` makes."""
+"""The end of a run: summary.json and its tables, the picture on the terminal, and the page that
+`reports` makes."""
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from . import document, frame, terminal
+from . import document, summary, tables, terminal
 from .run import SAMPLES
+
+WRITTEN = ("summary.json", "points.csv", "samples.csv", "bench.txt")
 
 
 def conclude(folder: Path) -> dict[str, Any]:
-    """Write summary.json and report.html from samples.jsonl, print the table; the summary."""
-    summary = frame.summary(document.read(folder / SAMPLES))
-    path = folder / "summary.json"
-    path.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    """Write all that follows from samples.jsonl, print the table; the summary."""
+    with no_collection():
+        whole = document.read(folder / SAMPLES)
+        made = summary.summary(whole)
+    text = json.dumps(made, indent=2, allow_nan=False)
+    (folder / "summary.json").write_text(text + "\n", encoding="utf-8")
+    with page(folder) as process:  # meanwhile, since it takes another core
+        tables.write(folder, made, whole)
+        complaint = why_none(process)
     console = Console()
-    console.print(terminal.figures(summary))
-    for remark in terminal.remarks(summary):
+    console.print(terminal.figures(made))
+    for remark in terminal.remarks(made):
         console.print(remark, markup=False)
-    complaint = page(folder)
-    written = f"{folder}: {SAMPLES}, summary.json" + ("" if complaint else ", report.html")
-    console.print(written, markup=False, highlight=False)
+    written = ", ".join((SAMPLES, *WRITTEN, *(() if complaint else ("report.html",))))
+    console.print(f"{folder}: {written}", markup=False, highlight=False)
     if complaint is not None:
         print(complaint, file=sys.stderr)
-    return summary
+    return made
 
 
-def page(folder: Path) -> str | None:
-    """Have report.html made by the reports room, a program of its own; why there is none."""
-    made = subprocess.run(
+@contextlib.contextmanager
+def no_collection() -> Iterator[None]:
+    """Without the garbage collector, which would look through millions of numbers for nothing."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
+
+
+def page(folder: Path) -> subprocess.Popen[str]:
+    """Have report.html made by the reports room, a program of its own."""
+    return subprocess.Popen(
         [
             *(sys.executable, "-m", "parallama.reports"),
-            *(str(folder / "summary.json"), str(folder / SAMPLES), "-o", str(folder)),
+            *(str(folder / "summary.json"), "-o", str(folder)),
         ],
-        capture_output=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
     )
-    if made.returncode == 0:
+
+
+def why_none(process: subprocess.Popen[str]) -> str | None:
+    """Why there is no page, once its program has ended; None where there is one."""
+    _, said = process.communicate()
+    if process.returncode == 0:
         return None
-    lines = made.stderr.strip().splitlines() or [f"status {made.returncode}"]
+    lines = said.strip().splitlines() or [f"status {process.returncode}"]
     if "No module named" in lines[-1]:
         return f"report.html was not made: pip install 'parallama[reports]' ({lines[-1]})"
     return f"report.html was not made: {lines[-1]}"

@@ -1,191 +1,384 @@
 """A run, as the front sees it: the load process beside us, its spool read as it grows.
 
-This process understands, samples memory and draws; the load process only measures.
+This process understands, chooses, samples memory and draws; the load process only measures.
 """
 
 from __future__ import annotations
 
 import json
+import secrets
+import signal
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from . import machine, target
-from .document import Writer, now
+from . import machine
+from .course import Course
 from .exchange import Exchange
+from .load import Point, Result
+from .observe import Observer
 from .outcome import sample
-from .plan import Plan
-from .resources import Watch, find_server
-from .sample import Resource
-from .target import Description
+from .plan import PointPlan, RunPlan
+from .power import Power, find_meter
+from .profiles import Profile
+from .sample import Sample
+from .spool import Tail
+from .summary import result
+from .target import Arm
 from .terminal import Progress
+from .workload import lengths_of
+from .writer import DiskError, Writer, now
 
 POLL_S = 0.05
-SAMPLE_EVERY_NS = 200_000_000
+OBSERVE_EVERY_NS = 200_000_000
+LIVE_EVERY_NS = 1_000_000_000
 GRACE_S = 5.0
 SAMPLES = "samples.jsonl"
+SPOOL = "spool.jsonl"
+INTERRUPTED = "interrupted"
+STOPPED = "stopped from the live page"
 
 
 class DriveError(Exception):
-    """The load process died; the message is the last that it said."""
+    """The run ended early by no one's wish; the message says why, in a sentence."""
+
+
+class Stopped(Exception):  # noqa: N818 - no error: somebody pressed stop
+    """Somebody pressed stop on the live page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Driving:
+    """Which load processes there are."""
+
+    processes: int = 1
+    remote: int = 0
+    """Workers that come from elsewhere (`parallama-bench worker`)."""
+    bind: str = "127.0.0.1:0"
+    """Where they find the master."""
+    web: bool = False
+    """Serve Locust's live page."""
+    kernel: bool = True
+    """Take the kernel's receive stamps where it gives them."""
+
+    def arguments(self) -> list[str]:
+        """As the load process's command line has it."""
+        counts = ["--processes", str(self.processes), "--remote", str(self.remote)]
+        return [*counts, "--bind", self.bind, *(["--web"] if self.web else [])]
 
 
 class Run:
-    """One run into a folder; `samples.jsonl` is whole when `execute` returns."""
+    """One run into a folder; `samples.jsonl` is whole when `execute` returns or raises, unless
+    the disk does not take so much as its footer."""
 
     def __init__(
-        self, plan: Plan, description: Description, folder: Path, progress: Progress
+        self,
+        profile: Profile,
+        course: Course,
+        arms: Sequence[Arm],
+        folder: Path,
+        progress: Progress,
+        driving: Driving = Driving(),
+        calibration: dict[str, Any] | None = None,
     ) -> None:
-        self._plan = plan
-        self._description = description
+        self._profile = profile
+        self._course = course
+        self._arms = arms
         self._progress = progress
-        self._path = folder / SAMPLES
+        self._driving = driving
+        self._calibration = calibration
+        self._samples_path = folder / SAMPLES
+        self._plan = RunPlan(
+            str(folder / SPOOL),
+            secrets.token_hex(8),
+            profile.seed,
+            profile.timeout_s,
+            driving.kernel,
+        )
         self._anchor_ns = time.monotonic_ns()
         self._started_at = now()
+        self._observers = [
+            Observer(number, arm.address, arm.description.model, Power(find_meter()))
+            for number, arm in enumerate(arms)
+        ]
         self._writer: Writer | None = None
-        self._watch = Watch(find_server(plan.address))
-        self._declared: int | None = None
+        self._pending: deque[dict[str, Any]] = deque()
+        self._asked: PointPlan | None = None
+        self._samples: list[Sample] = []
         self._phase = "idle"
-        self._sampled_ns = 0
-        self._over = False
+        self._over = True
+        self._cpu_ns = 0
+        self._wall_ns = 0
+        self._observed_ns = 0
+        self._shown_ns = 0
 
     def execute(self) -> bool:
-        """Run the plan; True when it was interrupted. What was measured is kept either way."""
-        interrupted = False
-        try:
-            with spool_of(self._plan) as spool, drive(self._plan) as process:
-                try:
-                    self._follow(process, spool)
-                except KeyboardInterrupt:
-                    interrupted = True
-                    stop(process)
-                    self._take(spool)
-        finally:
-            self._document("user").finish(interrupted or not self._over)
-        return interrupted
+        """Run the course; True when it was interrupted. What was measured is kept in every case;
+        raises DriveError where it was cut short by a fault."""
+        because: str | None = None
+        fault = False
+        with spool_of(Path(self._plan.spool)) as spool:
+            try:
+                with drive(self._plan, self._driving) as process:
+                    self._go(process, spool)
+            except KeyboardInterrupt:
+                because = INTERRUPTED
+            except Stopped:
+                because = STOPPED
+            except (DriveError, DiskError) as error:
+                because, fault = str(error), True
+            except Exception as error:  # a fault of this program: what was understood is kept
+                self._pending.clear()
+                self._finish(spool, f"{type(error).__name__}: {error}")
+                raise
+            with undisturbed():
+                because = self._finish(spool, because)
+        if fault:
+            raise DriveError(because)
+        return because is not None
 
-    def _follow(self, process: subprocess.Popen[str], spool: Tail) -> None:
-        while True:
-            running = process.poll() is None
-            self._take(spool)
-            if not running:
-                break
-            self._sample(every_ns=SAMPLE_EVERY_NS)
+    def _go(self, process: Process, spool: Tail) -> None:
+        """All points, one after another."""
+        results: list[Result] = []
+        while self._writer is None:
+            self._follow(process, spool)
+        while (point := self._course.next(results)) is not None:
+            self._ask(process, len(results), point)
+            while not self._over:
+                self._follow(process, spool)
+            results.append(result(point, self._samples))
+            self._progress.result(results[-1])
+            spool.empty()
+
+    def _ask(self, process: Process, number: int, point: Point) -> None:
+        """Have the load process run a point."""
+        arm = self._arms[point.arm]
+        model = point.model or arm.description.model
+        words = arm.words
+        self._samples, self._over = [], False
+        self._asked = PointPlan(
+            number, point, arm.address, model, words.words, words.overhead(point.ask.api)
+        )
+        process.tell(self._asked.line())
+
+    def _follow(self, process: Process, spool: Tail) -> None:
+        """Understand what has come, look at memory, show; a moment at a time."""
+        running = process.running
+        self._take(spool)
+        if not running:
+            raise DriveError(process.last_words())
+        self._observe(every_ns=OBSERVE_EVERY_NS)
+        if self._driving.web and time.monotonic_ns() - self._shown_ns > LIVE_EVERY_NS:
+            self._shown_ns = time.monotonic_ns()
+            at_s = (self._shown_ns - self._anchor_ns) / 1e9
+            process.tell(json.dumps({"kind": "live", **self._progress.figures(at_s)}) + "\n")
+        if not self._pending:
             time.sleep(POLL_S)
-        if not self._over:
-            raise DriveError(f"the load process ended with status {process.returncode}")
 
     def _take(self, spool: Tail) -> None:
-        """Understand what has been spooled since the last time."""
-        for entry in spool.entries():
-            match entry["kind"]:
-                case "stamps":
-                    self._document(entry["stamps"])
-                    self._sample()
-                case "phase":
-                    self._enter(entry["phase"], entry["point"])
-                case "exchange":
-                    tokens = self._plan.profile.output_tokens
-                    one = sample(Exchange.parse(entry), self._anchor_ns, tokens)
-                    self._document("user").sample(one)
-                    self._progress.sample(one)
-                case "end":
-                    self._over = True
+        """Understand what has been spooled since the last time. What is not written for want of
+        room stays pending."""
+        self._pending.extend(spool.entries())
+        while self._pending:
+            self._understand(self._pending[0])
+            self._pending.popleft()
 
-    def _enter(self, phase: str, point: int | None) -> None:
-        """Go on to another phase, with a memory sample on either side."""
-        self._sample()
+    def _understand(self, entry: dict[str, Any]) -> None:
+        match entry["kind"]:
+            case "crew":
+                self._progress.waiting(entry["there"], entry["wanted"], entry.get("place"))
+            case "stamps":
+                client = {"scheduling": entry["scheduling"], "workers": entry["workers"]}
+                self._begin(entry["stamps"], client)
+                self._progress.page = entry["page"]
+            case "phase":
+                assert self._asked is not None
+                self._enter(entry["phase"], self._asked, entry["at_ns"] - self._anchor_ns)
+            case "exchange":
+                assert self._asked is not None
+                exchange = Exchange.parse(entry)
+                one = sample(exchange, self._anchor_ns, lengths_of(self._asked, exchange.user))
+                self._document().sample(one)
+                self._samples.append(one)
+                self._progress.sample(one)
+            case "over":
+                self._cpu_ns += entry["cpu_ns"]
+                self._wall_ns += entry["wall_ns"]
+                self._leave()
+            case "stopped":
+                raise Stopped
+
+    def _enter(self, phase: str, asked: PointPlan, at_ns: int) -> None:
+        """A point begins, with a memory sample on either side."""
+        self._document().point(asked.number, asked.point, asked.model, at_ns)
+        self._observe()
         self._phase = phase
-        self._progress.phase(phase, point)
-        self._declared = target.declared_bytes(self._plan.address, self._plan.model)
-        self._sample()
+        self._progress.phase(phase, asked.point)
+        self._observe()
 
-    def _sample(self, every_ns: int = 0) -> None:
+    def _leave(self) -> None:
+        """A point has ended."""
+        self._observe()
+        self._phase = "idle"
+        self._over = True
+        self._observe()
+
+    def _observe(self, every_ns: int = 0) -> None:
+        """Look at the server under load; at all of them where a point begins or ends."""
         at_ns = time.monotonic_ns()
-        if self._writer is None or at_ns - self._sampled_ns < every_ns:
+        if self._writer is None or at_ns - self._observed_ns < every_ns:
             return
-        self._sampled_ns = at_ns
-        tree = self._watch.look()
-        self._writer.resource(
-            Resource(
-                at_ns=at_ns - self._anchor_ns,
-                phase=self._phase,
-                processes=tree.processes,
-                rss_bytes=tree.rss_bytes,
-                pss_bytes=tree.pss_bytes,
-                declared_bytes=self._declared,
-            )
-        )
+        self._observed_ns = at_ns
+        for number, observer in enumerate(self._observers):
+            if not every_ns or (self._asked and number == self._asked.point.arm):
+                one = observer.look(at_ns - self._anchor_ns, self._phase, ask=not every_ns)
+                self._writer.resource(one)
 
-    def _document(self, stamps: str) -> Writer:
-        """samples.jsonl, begun with the first thing that is known of the stamps."""
-        if self._writer is None:
-            profile = asdict(self._plan.profile) | {"nonce": self._plan.nonce}
-            header: dict[str, Any] = {
-                "bench_version": machine.version(),
-                "started_at": self._started_at,
-                "profile": profile,
-                "target": asdict(self._description),
-                "machine": machine.describe(),
-                "stamps": stamps,
-            }
-            self._writer = Writer(self._path, header)
+    def _begin(self, stamps: str, client: dict[str, Any]) -> None:
+        """Begin the document with what is known of the load processes."""
+        secure = any(arm.address.scheme == "https" for arm in self._arms)
+        header = {
+            "bench_version": machine.version(),
+            "started_at": self._started_at,
+            "profile": asdict(self._profile) | {"nonce": self._plan.nonce},
+            "arms": [
+                {
+                    "name": arm.name,
+                    "target": asdict(arm.description),
+                    "conformance": arm.conformance,
+                }
+                for arm in self._arms
+            ],
+            "machine": machine.describe() | {"client": client},
+            "stamps": "user" if secure or not self._driving.kernel else stamps,
+            "calibration": self._calibration,
+        }
+        self._writer = Writer(self._samples_path, header)
+        self._observe()
+
+    def _document(self) -> Writer:
+        assert self._writer is not None, "the load process says its stamps first"
         return self._writer
 
+    def _finish(self, spool: Tail, because: str | None) -> str | None:
+        """Write what is left and the footer; why the run ended early, None where it did not."""
+        try:
+            if self._writer is None:
+                self._begin("user", {})
+            self._take_rest(spool)
+        except DiskError as error:
+            because = because or str(error)
+            if self._writer is None:
+                raise DriveError(because) from error
+            self._pending.extend(spool.entries())
+            spool.empty()
+            self._document().relieve()
+            with suppress(DiskError):  # then without those that were not written yet
+                self._take_rest(spool)
+        share = self._cpu_ns / self._wall_ns if self._wall_ns else None
+        try:
+            self._document().finish(because, share)
+        except DiskError as error:
+            raise DriveError(f"{error}; it has no footer and cannot be read") from error
+        return because
 
-class Tail:
-    """The whole lines of a file that another process is writing."""
+    def _take_rest(self, spool: Tail) -> None:
+        """Understand what came last; who pressed stop has been heard already."""
+        while True:
+            try:
+                return self._take(spool)
+            except Stopped:
+                self._pending.popleft()
 
-    def __init__(self, file: IO[str]) -> None:
-        self._file = file
-        self._rest = ""
 
-    def entries(self) -> Iterator[dict[str, Any]]:
-        """What has been written since the last time."""
-        *lines, self._rest = (self._rest + self._file.read()).split("\n")
-        yield from map(json.loads, lines)
+class Process:
+    """The load process, as long as it lives."""
+
+    def __init__(self, popen: subprocess.Popen[str], complaints: IO[bytes]) -> None:
+        self._popen = popen
+        self._complaints = complaints
+
+    @property
+    def running(self) -> bool:
+        """Whether it lives."""
+        return self._popen.poll() is None
+
+    def tell(self, line: str) -> None:
+        """Write it a line; nobody reads it when the process has died, which will be noticed."""
+        assert self._popen.stdin is not None
+        with suppress(BrokenPipeError):
+            self._popen.stdin.write(line)
+            self._popen.stdin.flush()
+
+    def last_words(self) -> str:
+        """Why it ended, in its own words where it left some."""
+        assert self._popen.stdout is not None
+        with suppress(ValueError, KeyError):
+            return str(json.loads(self._popen.stdout.readline())["because"])
+        self._complaints.seek(0)
+        said = self._complaints.read().decode(errors="replace").strip().splitlines()[-1:]
+        ended = f"the load process ended with status {self._popen.returncode}"
+        return ": ".join([ended, *said])
+
+    def stop(self) -> None:
+        """End it, and wait until it has gone."""
+        if self._popen.stdin is not None:
+            with suppress(OSError):
+                self._popen.stdin.close()
+        try:
+            self._popen.wait(GRACE_S)
+        except subprocess.TimeoutExpired:
+            self._popen.kill()
+            self._popen.wait()
 
 
 @contextmanager
-def spool_of(plan: Plan) -> Iterator[Tail]:
+def spool_of(path: Path) -> Iterator[Tail]:
     """The spool, empty at first; removed when all in it has been understood."""
-    path = Path(plan.spool)
-    path.write_text("", encoding="ascii")  # not what a run that died has left
-    with path.open(encoding="ascii") as file:
-        yield Tail(file)
-    path.unlink()
+    path.write_bytes(b"")  # not what a run that died has left
+    spool = Tail(path)
+    try:
+        yield spool
+    finally:
+        spool.close()
+        path.unlink(missing_ok=True)
 
 
 @contextmanager
-def drive(plan: Plan) -> Iterator[subprocess.Popen[str]]:
+def drive(plan: RunPlan, driving: Driving) -> Iterator[Process]:
     """The load process. In a session of its own, so that Ctrl-C reaches us alone; it stops when
     its input ends, and so also when we die."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "parallama.bench.drive"],
-        stdin=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
-    assert process.stdin is not None
+    program = [sys.executable, "-m", "parallama.bench.drive", *driving.arguments()]
+    with tempfile.TemporaryFile() as complaints:
+        popen = subprocess.Popen(
+            program,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            text=True,
+            start_new_session=True,
+        )
+        with popen:
+            process = Process(popen, complaints)
+            try:
+                process.tell(plan.line())
+                yield process
+            finally:
+                process.stop()
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Have a second Ctrl-C wait until the document is whole."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        process.stdin.write(plan.line())
-        process.stdin.flush()
-        yield process
+        yield
     finally:
-        stop(process)
-
-
-def stop(process: subprocess.Popen[str]) -> None:
-    """End the load process, and wait until it has gone."""
-    if process.stdin is not None and not process.stdin.closed:
-        process.stdin.close()
-    try:
-        process.wait(GRACE_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+        signal.signal(signal.SIGINT, before)

@@ -17,10 +17,13 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One request. Times in ns since the run's start; `error` is a class of `outcome` or None."""
+    """One request. Times in ns since the run's start; `error` is a class of `outcome` or None.
+
+    `user` is a seat in a closed loop, the number of the arrival in an open one; `request` counts
+    the requests of that user.
+    """
 
     point: int
-    concurrency: int
     user: int
     request: int
     warmup: bool
@@ -34,6 +37,8 @@ class Sample:
     status: int | None
     error: str | None
     message: str | None = None
+    turn: int = 0
+    worker: int = 0
     prompt_tokens: int | None = None
     output_tokens: int | None = None
     done_reason: str | None = None
@@ -55,20 +60,41 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """The memory of the server's process tree at a moment; None where it is not known."""
+    """What an arm's server took at a moment; None where it is not known.
+
+    PSS counts shared pages once; anonymous and file-backed resident memory are apart because a
+    mapped model file is shared and can be dropped; the footprint is macOS's; declared is what
+    /api/ps says; MLX figures are what the server's /metrics says; power is of the whole system,
+    the mean since the sample before.
+    """
 
     at_ns: int
     phase: str
-    processes: int
-    rss_bytes: int | None
-    pss_bytes: int | None
-    declared_bytes: int | None
+    arm: int = 0
+    processes: int = 0
+    rss_bytes: int | None = None
+    pss_bytes: int | None = None
+    anonymous_bytes: int | None = None
+    file_bytes: int | None = None
+    footprint_bytes: int | None = None
+    declared_bytes: int | None = None
+    mlx_active_bytes: int | None = None
+    mlx_peak_bytes: int | None = None
+    mlx_cache_bytes: int | None = None
+    power_w: float | None = None
+    power_source: str | None = None
 
     def record(self) -> dict[str, Any]:
-        """The resource sample as a record of samples.jsonl."""
-        return {"kind": "resource", **asdict(self)}
+        """The resource sample as a record of samples.jsonl, without what is not known."""
+        known = {name: value for name, value in asdict(self).items() if value is not None}
+        return {"kind": "resource", **known}
+
+    @classmethod
+    def parse(cls, record: dict[str, Any]) -> Resource:
+        """Read what `record` wrote."""
+        return cls(**{name: value for name, value in record.items() if name != "kind"})
 
 
 def phase_of(point: int) -> str:
-    """The phase in which a point runs."""
+    """The phase in which a point runs; the others are idle, loading and unloaded."""
     return f"point {point}"

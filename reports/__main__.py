@@ -4,28 +4,33 @@ the suite and the bench. Exit status 0: written; 2: a document or the folder cou
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from .documents import Run
 from .fields import DocumentError
+from .files import write
 from .matrix import Server
 from .read import read
 
 DESCRIPTION = """\
 Make one HTML page, which opens offline, from documents of parallama:
-run.jsonl of the conformance suite, summary.json and samples.jsonl of the bench.
-They are told apart by content. A summary alone gives the figures; with its
-samples the distributions and the memory over time come in. Several documents
-become one page with sections; with --matrix, runs stand beside each other.
+run.jsonl of the conformance suite and summary.json of the bench, told apart by
+content. Several documents become one page with sections, in which a bench names
+the conformance of its target; with --matrix, runs stand beside each other.
+`parallama-report history` keeps bench runs and shows what became of them.
 """
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Write the page and say where; exit status 2 with a sentence where that cannot be."""
-    arguments = _parser().parse_args(argv)
+    given = sys.argv[1:] if argv is None else list(argv)
+    if given[:1] == ["history"]:
+        from .keeping import main as keep  # SQLite, which pages can do without
+
+        return keep(given[1:])
+    arguments = _parser().parse_args(given)
     try:
         if arguments.matrix:
             servers = [_server(word) for word in arguments.documents]
@@ -77,17 +82,6 @@ def _server(word: str) -> Server:
         raise DocumentError(f"{word}: is no run of the conformance suite.")
     named = given and not Path(word).exists()
     return Server(name if named else document.url.partition("://")[2], document)
-
-
-def write(page: str, target: Path) -> None:
-    """Put the page there, whole or not at all."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.parent / f".{target.name}.{os.getpid()}"
-    try:
-        partial.write_text(page, encoding="utf-8")
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _refuse(sentence: str) -> int:

@@ -25,6 +25,7 @@ class Axis:
     high: float
     ticks: tuple[Tick, ...]
     logarithmic: bool = False
+    names: bool = False  # places have names, not values
 
     def at(self, number: float) -> float:
         """The place of a value, in percent, to a thousandth."""
@@ -77,7 +78,7 @@ def named(label: str, names: tuple[str, ...]) -> Axis:
     """Equal places for names, from 0 upwards; the outer ones stand half a place from the edge."""
     width = 100 / len(names)
     ticks = tuple(Tick(round((i + 0.5) * width, 3), name) for i, name in enumerate(names))
-    return Axis(label, -0.5, len(names) - 0.5, ticks)
+    return Axis(label, -0.5, len(names) - 0.5, ticks, names=True)
 
 
 def _round_step(rough: float) -> float:

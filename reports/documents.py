@@ -1,4 +1,4 @@
-"""What a conformance run and a bench summary say, as values.
+"""What a conformance run says, as values.
 
 The shapes are those of `fixtures/schemas`; a record that breaks them is refused by `fields`.
 No file is opened here.
@@ -83,10 +83,12 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """Whether a client works with the target; None: nothing that it needs was judged."""
+    """Whether a client works with the target; None: not offered, or not judged, what it needs."""
 
     name: str
     works: bool | None
+    offered: bool  # whether the target has all that the client cannot do without
+    lacks: tuple[str, ...]  # the classes of that which it has not, or which were not judged
     failed: tuple[str, ...]
     by_class: Mapping[str, str]  # works, breaks, not_offered or not_judged
 
@@ -129,54 +131,6 @@ class Run:
     reference: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """Percentiles of `n` values; None where there is no sample."""
-
-    n: int
-    p50: float | None
-    p90: float | None
-    p99: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """One load of a bench."""
-
-    concurrency: int
-    requests: int
-    failures: int
-    errors: Mapping[str, int]
-    duration_s: float
-    output_tokens: int | None
-    output_tokens_per_s: float | None
-    requests_per_s: float | None
-    ttft_ms: Figure
-    itl_ms: Figure
-    tpot_ms: Figure
-    e2e_ms: Figure
-    dispatch_late_ms: Figure | None
-    coalesced_share: float | None
-    server_rss_bytes: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """The figures of a bench run."""
-
-    bench_version: str
-    started_at: str
-    finished_at: str | None
-    profile: Mapping[str, object]
-    target: Mapping[str, object]
-    machine: Mapping[str, object]
-    stamps: str
-    valid: bool
-    invalid_because: tuple[str, ...]
-    definitions: Mapping[str, str]
-    points: tuple[Point, ...]
-
-
 def run_of(header: Fields, verdicts: tuple[Verdict, ...], footer: Fields) -> Run:
     """The run that these records make.
 
@@ -211,6 +165,8 @@ def run_of(header: Fields, verdicts: tuple[Verdict, ...], footer: Fields) -> Run
             Client(
                 client.text("client"),
                 client.maybe_flag("works"),
+                client.maybe_text("verdict") != "not_offered",
+                client.texts("lacks") if "lacks" in client else (),
                 client.texts("failed"),
                 _texts(client, "by_class"),
             )
@@ -286,24 +242,6 @@ def verdict_of(record: Fields) -> Verdict:
     )
 
 
-def summary_of(record: Fields) -> Summary:
-    """The one object of a summary.json."""
-    definitions = record.fields("definitions")
-    return Summary(
-        bench_version=record.text("bench_version"),
-        started_at=record.text("started_at"),
-        finished_at=record.maybe_text("finished_at"),
-        profile=dict(record.fields("profile").items()),
-        target=dict(record.fields("target").items()),
-        machine=dict(record.fields("machine").items()),
-        stamps=record.text("stamps"),
-        valid=record.flag("valid"),
-        invalid_because=record.texts("invalid_because"),
-        definitions={name: definitions.text(name) for name, _ in definitions.items()},
-        points=tuple(_point(point) for point in record.each("points")),
-    )
-
-
 def _one_of(record: Fields, name: str, allowed: tuple[str, ...]) -> str:
     value = record.text(name)
     if value not in allowed:
@@ -341,34 +279,3 @@ def _pair(record: Fields, name: str, value: object) -> tuple[object, object]:
     if not isinstance(value, list) or len(value) != 2:
         raise DocumentError(f"{record.where}: {name!r} should be a list of pairs.")
     return value[0], value[1]
-
-
-def _figure(record: Fields) -> Figure:
-    return Figure(
-        n=record.integer("n"),
-        p50=record.maybe_number("p50"),
-        p90=record.maybe_number("p90"),
-        p99=record.maybe_number("p99"),
-    )
-
-
-def _point(record: Fields) -> Point:
-    errors = record.fields("errors")
-    late = "dispatch_late_ms"
-    return Point(
-        concurrency=record.integer("concurrency"),
-        requests=record.integer("requests"),
-        failures=record.integer("failures"),
-        errors={name: errors.integer(name) for name, _ in errors.items()},
-        duration_s=record.number("duration_s"),
-        output_tokens=record.maybe_integer("output_tokens"),
-        output_tokens_per_s=record.maybe_number("output_tokens_per_s"),
-        requests_per_s=record.maybe_number("requests_per_s"),
-        ttft_ms=_figure(record.fields("ttft_ms")),
-        itl_ms=_figure(record.fields("itl_ms")),
-        tpot_ms=_figure(record.fields("tpot_ms")),
-        e2e_ms=_figure(record.fields("e2e_ms")),
-        dispatch_late_ms=_figure(record.fields(late)) if late in record else None,
-        coalesced_share=record.maybe_number("coalesced_share"),
-        server_rss_bytes=record.maybe_integer("server_rss_bytes"),
-    )

@@ -6,7 +6,10 @@ Only types are checked here; what a field means is `documents`' and `samples`' b
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+
+MOST = 1e300
+"""Beyond it a number counts as not finite: no measurement is, and some integers are no float."""
 
 
 class DocumentError(Exception):
@@ -95,6 +98,29 @@ class Fields:
         if not all(isinstance(value, str) for value in values):
             raise self._wrong(name, "a list of strings")
         return tuple(str(value) for value in values)
+
+    def numbers(self, name: str, count: int | None = None) -> tuple[float, ...]:
+        """A list of finite numbers; so many of them, where that is said."""
+        return self._numbers(name, self.list(name), count)
+
+    def pairs(self, name: str) -> tuple[tuple[float, float], ...]:
+        """A list of pairs of finite numbers."""
+        found = []
+        for value in self.list(name):
+            if not isinstance(value, list):
+                raise self._wrong(name, "a list of pairs of numbers")
+            first, second = self._numbers(name, value, 2)
+            found.append((first, second))
+        return tuple(found)
+
+    def _numbers(self, name: str, values: Sequence[object], count: int | None) -> tuple[float, ...]:
+        known = [value for value in values if type(value) is float or type(value) is int]
+        found = [float(value) if abs(value) < MOST else math.inf for value in known]
+        if len(found) < len(values) or len(found) != (count or len(found)):
+            raise self._wrong(name, f"a list of {count} numbers" if count else "a list of numbers")
+        if not all(map(math.isfinite, found)):
+            raise DocumentError(f"{self.where}: {name!r} has a number that is not finite.")
+        return tuple(found)
 
     def fields(self, name: str) -> Fields:
         """The object of that name."""

@@ -10,6 +10,28 @@ from . import verdicts
 from .documents import LEVELS, Run, Verdict
 from .verdicts import Cell
 
+ORDER = (  # what most servers offer first, so that one page reads like another
+    "core",
+    "streaming",
+    "options",
+    "context",
+    "format",
+    "thinking",
+    "tools",
+    "logprobs",
+    "vision",
+    "embeddings",
+    "lifecycle",
+    "manage",
+    "create",
+    "transfer",
+    "openai",
+    "responses",
+    "anthropic",
+    "concurrency",
+    "safety",
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Server:
@@ -35,14 +57,28 @@ class Server:
         )
 
     @property
-    def findings(self) -> dict[str, tuple[Verdict, ...]]:
-        """What asks for a reader, by class."""
-        asking = verdicts.findings(self.run)
+    def broken(self) -> dict[str, int]:
+        """How many MUST checks are red, by class; classes without are not named."""
+        return Counter(
+            one.class_name
+            for one in self.run.verdicts
+            if one.level == "MUST" and one.outcome in verdicts.RED
+        )
+
+    @property
+    def findings(self) -> dict[str, tuple[tuple[Verdict, ...], ...]]:
+        """What asks for a reader, by class, and there by cause."""
+        asking = {one.id: one for one in verdicts.findings(self.run)}
+        cause = {id: ids[0] for ids in self.run.causes for id in ids}
+        found: dict[str, dict[str, list[Verdict]]] = {}
+        for one in asking.values():
+            of_class = found.setdefault(one.class_name, {})
+            of_class.setdefault(cause.get(one.id, one.id), []).append(one)
         names = dict.fromkeys(one.class_name for one in self.run.verdicts)
         return {
-            name: found
+            name: tuple(tuple(group) for group in found[name].values())
             for name in names
-            if (found := tuple(one for one in asking if one.class_name == name))
+            if name in found
         }
 
     @property
@@ -57,15 +93,17 @@ def ranked(servers: Sequence[Server]) -> tuple[Server, ...]:
 
 
 def classes(servers: Sequence[Server]) -> tuple[str, ...]:
-    """Every class of any run, in the order in which they come."""
-    return tuple(dict.fromkeys(one.class_name for server in servers for one in server.run.verdicts))
+    """Every class of any run: those that we know in their order, then others as they come."""
+    found = dict.fromkeys(one.class_name for server in servers for one in server.run.verdicts)
+    return (*(name for name in ORDER if name in found), *(one for one in found if one not in ORDER))
 
 
-def state(cell: Cell | None) -> str:
-    """How a cell looks: all, most, some, none or absent."""
+def state(cell: Cell | None, broken: int = 0) -> str:
+    """How a cell looks: all, fine (where no MUST is red), some, none or absent."""
     if cell is None or not cell.judged:
         return "absent"
     if cell.passed == cell.judged:
         return "all"
-    share = cell.passed / cell.judged
-    return "most" if share >= 0.8 else "some" if share > 0 else "none"
+    if not broken:
+        return "fine"
+    return "some" if cell.passed else "none"

@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from . import difference, figures, matrix, plot, verdicts, words
-from .documents import LEVELS, OUTCOMES, Exchange, Run, Summary
+from . import charts, difference, elapsed, figures, forest, matrix, verdicts, words
+from .benches import Summary
+from .documents import LEVELS, OUTCOMES, Exchange, Run
+from .history import Kept, trends
 from .matrix import Server
-from .plot import Chart
 from .read import Document
-from .samples import Samples
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 MAX_BODY_CHARS = 4_000  # shown of each body; run.jsonl has the rest
@@ -30,51 +30,39 @@ MAX_CURL_CHARS = 20_000  # more can hardly be pasted
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """A bench run: its figures, its samples, or both; and the conformance of its target."""
+    """A bench run, and the conformance runs of its arms that were given beside it."""
 
-    summary: Summary | None
-    samples: Samples | None
-    run: Run | None
-
-    @property
-    def header(self) -> Summary | Samples:
-        """The document that names profile, target and machine."""
-        header = self.summary or self.samples
-        assert header is not None
-        return header
+    summary: Summary
+    runs: Mapping[int, Run]
 
     @property
-    def rate_chart(self) -> Chart | None:
-        return plot.throughput(self.summary.points) if self.summary else None
+    def title(self) -> str:
+        """What was measured: the model, or the arms against each other."""
+        names = [words.inline(arm.target.get("model", "a server")) for arm in self.summary.arms]
+        if len(set(names)) < len(names):
+            names = [arm.name for arm in self.summary.arms]
+        return " against ".join(names)
 
-    @property
-    def sample_charts(self) -> tuple[Chart, ...]:
-        """The charts that need every sample."""
-        if self.samples is None:
-            return ()
-        points = self.samples.points
-        charts = (plot.first_token(points), plot.between_tokens(points))
-        return tuple(chart for chart in charts if chart is not None)
-
-    @property
-    def memory_chart(self) -> Chart | None:
-        return plot.memory(self.samples.resources, self.samples.points) if self.samples else None
+    def conformance(self, arm: int) -> str | None:
+        """The headline of an arm's conformance run, where one is known."""
+        run = self.runs.get(arm)
+        return run.headline if run else self.summary.arms[arm].conformance
 
 
 def sections(documents: Sequence[Document]) -> list[Run | Bench]:
-    """Runs and benches in the order given; samples join the summary that began when they did."""
-    runs = [document for document in documents if isinstance(document, Run)]
-    loose = [document for document in documents if isinstance(document, Samples)]
+    """Runs and benches in the order given."""
+    runs = {document.url: document for document in documents if isinstance(document, Run)}
     found: list[Run | Bench] = []
     for document in documents:
         if isinstance(document, Run):
             found.append(document)
-        elif isinstance(document, Summary):
-            own = next((s for s in loose if s.started_at == document.started_at), None)
-            loose = [samples for samples in loose if samples is not own]
-            url = document.target.get("url")
-            found.append(Bench(document, own, next((r for r in runs if r.url == url), None)))
-    return found + [Bench(None, samples, None) for samples in loose]
+            continue
+        urls = [arm.target.get("url") for arm in document.arms]
+        judged = {
+            n: runs[url] for n, url in enumerate(urls) if isinstance(url, str) and url in runs
+        }
+        found.append(Bench(document, judged))
+    return found
 
 
 def render(documents: Sequence[Document]) -> str:
@@ -92,6 +80,11 @@ def render_matrix(servers: Sequence[Server]) -> str:
     )
 
 
+def render_history(runs: Sequence[Kept]) -> str:
+    """The page of bench runs over time."""
+    return _page("history.html", runs=runs, trends=trends(runs))
+
+
 def _page(template: str, **given: object) -> str:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),
@@ -105,6 +98,9 @@ def _page(template: str, **given: object) -> str:
         words=words,
         verdicts=verdicts,
         figures=figures,
+        charts=charts,
+        elapsed=elapsed,
+        forest=forest,
         sides=difference.sides,
         body=lambda text: difference.cut(text, MAX_BODY_CHARS),
         curl=lambda text: difference.cut(text, MAX_CURL_CHARS),

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn, TextIO
 
-from .documents import Run, Summary, Verdict, run_of, summary_of, verdict_of
+from .benches import Summary
+from .documents import Run, Verdict, run_of, verdict_of
 from .fields import DocumentError, Fields
-from .samples import Samples
+from .read_bench import summary_of
 
-Document = Run | Summary | Samples
+Document = Run | Summary
 
-RUN, SAMPLES, SUMMARY = "parallama/run/1", "parallama/samples/1", "parallama/summary/1"
+RUN, SAMPLES, SUMMARY = "parallama/run/1", "parallama/samples/", "parallama/summary/2"
 MAX_LINE_CHARS = 64 * 2**20  # far above a verdict with its evidence; bounds what a wrong file costs
 
 
@@ -62,8 +63,10 @@ def _read(file: TextIO, name: str) -> Document:
         return _read_summary(first.text + file.read(MAX_LINE_CHARS), name)
     if header.get("schema") == RUN:
         return _read_run(Fields(header, f"{name}, line 1"), file, name)
-    if header.get("schema") == SAMPLES:
-        return _read_samples(Fields(header, f"{name}, line 1"), file, name)
+    if str(header.get("schema")).startswith(SAMPLES):
+        raise DocumentError(
+            f"{name}: is the raw record of a bench run; give the summary.json beside it."
+        )
     raise _unknown_schema(header, name)
 
 
@@ -89,22 +92,6 @@ def _read_run(header: Fields, file: TextIO, name: str) -> Run:
                 return run_of(header, tuple(verdicts), _last(record, where, file, name))
             case other:
                 raise DocumentError(f"{where}: {other!r} is no kind of record in a run.")
-    raise _without_footer(name)
-
-
-def _read_samples(header: Fields, file: TextIO, name: str) -> Samples:
-    samples = Samples.begin(header)
-    for record, where in _records(file, name):
-        match record.get("kind"):
-            case "sample":
-                samples.add_sample(record, where)
-            case "resource":
-                samples.add_resource(Fields(record, where))
-            case "footer":
-                samples.end(_last(record, where, file, name))
-                return samples
-            case other:
-                raise DocumentError(f"{where}: {other!r} is no kind of record among samples.")
     raise _without_footer(name)
 
 
@@ -154,7 +141,7 @@ def _no_constant(name: str) -> NoReturn:
 def _unknown_schema(record: dict[str, object], name: str) -> DocumentError:
     schema = record.get("schema")
     found = "it names no schema" if schema is None else f"its schema is {schema!r}"
-    return DocumentError(f"{name}: {found}; this version reads {RUN}, {SAMPLES} and {SUMMARY}.")
+    return DocumentError(f"{name}: {found}; this version reads {RUN} and {SUMMARY}.")
 
 
 def _without_footer(name: str) -> DocumentError:

@@ -136,6 +136,18 @@ def clients(run: Run) -> tuple[Client, ...]:
     )
 
 
+def lacking(run: Run, *, offered: bool) -> dict[str, list[str]]:
+    """The clients that are not known to work, by the classes that they lack.
+
+    :param offered: those of which too little was judged; else those that need what is not offered.
+    """
+    found: dict[str, list[str]] = {}
+    for client in run.clients:
+        if client.works is None and client.offered == offered:
+            found.setdefault(", ".join(client.lacks), []).append(client.name)
+    return found
+
+
 def working(run: Run) -> tuple[int, int]:
     """How many clients will work, of how many of which that is known."""
     known = [client for client in run.clients if client.works is not None]

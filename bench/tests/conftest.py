@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -37,6 +38,24 @@ class Serving:
             )
             for record in records
         }
+
+
+@pytest.fixture(autouse=True, scope="session")
+def interruptible() -> None:
+    """The programs that tests start can be interrupted.
+
+    Who was started in the background of a script ignores SIGINT, and so would they: an ignored
+    signal is inherited, one that is handled is not.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Words are remembered for these tests alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -76,6 +76,16 @@ def test_spooled_exchange_is_read_as_it_was() -> None:
     assert Exchange.parse(json.loads(exchange.line())) == exchange
 
 
+@given(st.integers(-(10**15), 10**15))
+def test_times_of_another_clock_are_all_shifted(by_ns: int) -> None:
+    """By another clock every time is as much later, and the kernel's stamps turn out so too."""
+    exchange = stamped((900, 500), (1900, 1500))
+    moved = exchange.shifted(by_ns)
+    assert (moved.planned_ns, moved.sent_ns) == (SENT_NS + by_ns, SENT_NS + by_ns)
+    assert stamps(moved) == ([at_ns + by_ns for at_ns in stamps(exchange)[0]], True)
+    assert moved.shifted(-by_ns) == exchange
+
+
 @given(st.binary())
 def test_any_bytes_go_through_the_spool(received: bytes) -> None:
     """Bytes that are no text go through the spool unchanged."""

@@ -18,11 +18,11 @@ import psutil
 import pytest
 from jsonschema import Draft202012Validator
 
-from ..report import page
 from .conftest import Serving, bench, records, summary
 
 SCHEMAS = Path(__file__).parents[2] / "fixtures" / "schemas"
 TOKENS = 8
+SHORT = ("--output-tokens", "4", "--no-calibrate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +132,8 @@ def test_memory_of_the_server_is_sampled(ladder: Done) -> None:
     """The process that listens at the URL is found, and each point has its peak."""
     resources = records(ladder.folder, "resource")
     assert {resource["phase"] for resource in resources} == {"idle", "point 0", "point 1"}
-    assert all(point["server_rss_bytes"] > 2**20 for point in summary(ladder.folder)["points"])
+    points = summary(ladder.folder)["points"]
+    assert all(point["memory"]["rss_bytes"] > 2**20 for point in points)
 
 
 def test_failures_are_classed_and_enter_no_latency(flaky: Done) -> None:
@@ -165,7 +166,8 @@ def test_point_where_all_failed_is_a_finding(serving: Serving, tmp_path: Path) -
 def stopped(serving: Serving, folder: Path, stop: Callable[[subprocess.Popen[bytes]], None]) -> int:
     """The exit status of a long run that is stopped in some way after its first sample."""
     arguments = ("latency", "--url", serving.url, "--model", "steady", "-o", str(folder))
-    program = [sys.executable, "-m", "parallama.bench", *arguments, "--requests", "3000"]
+    sizes = ("--requests", "3000", "--no-calibrate")
+    program = [sys.executable, "-m", "parallama.bench", *arguments, *sizes]
     with subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
         wait_for(lambda: '"kind": "sample"' in text_of(folder / "samples.jsonl"), process)
         stop(process)
@@ -193,17 +195,22 @@ def test_death_of_the_load_process_is_our_fault(serving: Serving, tmp_path: Path
     assert summary(tmp_path)["valid"] is False
 
 
-def test_folder_that_is_a_file_is_a_usage_error(serving: Serving, tmp_path: Path) -> None:
-    """An output folder that cannot be is said in one line."""
+def test_folder_that_is_a_file_is_a_usage_error(tmp_path: Path) -> None:
+    """An output folder that cannot be is said in one line, before any server is asked."""
     (tmp_path / "file").touch()
-    ended = bench("smoke", "--url", serving.url, "--model", "steady", "-o", str(tmp_path / "file"))
-    assert ended.returncode == 2
-    assert len(ended.stderr.splitlines()) == 1
+    for folder in (tmp_path / "file", tmp_path / "file" / "deep"):
+        ended = bench("smoke", "--url", "127.0.0.1:1", "--model", "steady", "-o", str(folder))
+        assert ended.returncode == 2
+        assert ended.stderr == (
+            f"parallama-bench: {folder} cannot be written to: {tmp_path / 'file'} is no folder\n"
+        )
 
 
-def test_missing_page_is_said_with_its_reason(tmp_path: Path) -> None:
-    """When the reports program fails, one sentence says why there is no page."""
-    assert str(page(tmp_path)).startswith("report.html was not made: ")
+def test_mistake_leaves_no_folder_behind(tmp_path: Path) -> None:
+    """Nothing is made until there is something to write."""
+    folder = tmp_path / "deep" / "out"
+    assert bench("smoke", "--url", "127.0.0.1:1", "-o", str(folder)).returncode == 3
+    assert not folder.parent.exists()
 
 
 def text_of(path: Path) -> str:
@@ -221,20 +228,12 @@ def wait_for(reached: Callable[[], bool], process: subprocess.Popen[bytes]) -> N
         raise AssertionError("the process ended too early")
 
 
-def test_unknown_profile_is_answered_with_those_there_are() -> None:
-    """An unknown profile is a usage error that lists the profiles."""
-    ended = bench("smok", "--model", "steady")
-    assert ended.returncode == 2
-    assert ended.stderr == (
-        "parallama-bench: there is no profile 'smok'; there are: smoke, latency, throughput\n"
-    )
-
-
 def test_unknown_model_is_answered_with_those_there_are(serving: Serving) -> None:
     """A model that the target does not have is a usage error that lists the target's."""
     ended = bench("smoke", "--url", serving.url, "--model", "nobody")
     assert ended.returncode == 2
     assert "has no model 'nobody'; it has: busy, coalesced" in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
 
 
 def test_missing_model_is_answered_with_those_there_are(serving: Serving) -> None:
@@ -243,6 +242,18 @@ def test_missing_model_is_answered_with_those_there_are(serving: Serving) -> Non
     assert ended.returncode == 2
     assert "say which model, with --model" in ended.stderr
     assert "steady" in ended.stderr
+
+
+def test_expected_points_are_said(ladder: Done) -> None:
+    """How much is to come stands at the beginning."""
+    assert "smoke: 2 points" in ladder.output
+
+
+def test_prompts_have_the_length_asked_for(ladder: Done) -> None:
+    """The server counts what the profile says, to the token, in every request."""
+    asked = {point["ask"]["prompt_tokens"] for point in records(ladder.folder, "point")}
+    assert asked == {24}
+    assert {sample["prompt_tokens"] for sample in records(ladder.folder, "sample")} == asked
 
 
 def test_unreachable_target_is_said_in_one_line() -> None:
@@ -268,18 +279,134 @@ def test_url_comes_from_ollama_host() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [("--requests", "0"), ("--concurrency", "1,1"), ("--concurrency", "x")]
+    "wrong",
+    [
+        ("--requests", "0"),
+        ("--concurrency", "1,1"),
+        ("--concurrency", "x"),
+        ("--minutes", "nan"),
+        ("--rate", "fast"),
+        ("--api", "soup"),
+    ],
 )
 def test_wrong_numbers_are_usage_errors(wrong: tuple[str, str]) -> None:
     """Counts that are none end with exit status 2."""
     assert bench("smoke", "--model", "steady", *wrong).returncode == 2
 
 
+def test_pairs_alternate_over_two_models(serving: Serving, tmp_path: Path) -> None:
+    """Two arms are asked the same in turns, the second pair the other way round."""
+    arguments = ("ab", "--url", serving.url, "--model", "steady", "--against-model", "coalesced")
+    sizes = ("--pairs", "2", "--requests", "1", "--output-tokens", str(TOKENS))
+    ended = bench(*arguments, *sizes, "--no-calibrate", "-o", str(tmp_path))
+    points = records(tmp_path, "point")
+    arms = [point["arm"] for point in points]
+    assert arms in ([0, 1, 1, 0], [1, 0, 0, 1]), ended.stderr
+    prompts = {
+        (arm, block): [
+            one["prompt_sha256"]
+            for one in records(tmp_path, "sample")
+            if (points[one["point"]]["arm"], points[one["point"]]["block"]) == (arm, block)
+        ]
+        for arm in (0, 1)
+        for block in (0, 1)
+    }
+    assert prompts[0, 0] == prompts[1, 0] != prompts[0, 1] == prompts[1, 1]
+    header = records(tmp_path, "header")[0]
+    assert [arm["name"] for arm in header["arms"]] == ["steady", "coalesced"]
+
+
+def test_ladder_goes_on_from_what_it_finds(serving: Serving, tmp_path: Path) -> None:
+    """A run of two named steps in two blocks has four points, all of them measured."""
+    arguments = ("throughput", "--url", serving.url, "--model", "steady", "-o", str(tmp_path))
+    bench(*arguments, "--concurrency", "1,2", "--pairs", "2", *SHORT)
+    points = summary(tmp_path)["points"]
+    assert sorted((point["block"], point["value"]) for point in points) == [
+        (0, 1),
+        (0, 2),
+        (1, 1),
+        (1, 2),
+    ]
+    assert all(point["failures"] == 0 < point["requests"] for point in points)
+
+
+def test_rates_follow_the_capacity(serving: Serving, tmp_path: Path) -> None:
+    """Named rates are offered as they are, and requests leave when they were planned."""
+    arguments = ("rate", "--url", serving.url, "--model", "steady", "-o", str(tmp_path))
+    bench(*arguments, "--rate", "20,40", "--requests", "6", *SHORT)
+    points = summary(tmp_path)["points"]
+    assert [point["value"] for point in points] == [20, 40]
+    assert [point["load"]["kind"] for point in points] == ["open", "open"]
+
+
+def test_trace_is_replayed_with_its_lengths(serving: Serving, tmp_path: Path) -> None:
+    """Each request has the length that its line says, at the time that it says."""
+    trace = tmp_path / "trace.jsonl"
+    lines = [
+        {"timestamp": 0, "input_length": 20, "output_length": 2},
+        {"timestamp": 150, "input_length": 30, "output_length": 3},
+    ]
+    trace.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    arguments = ("replay", "--trace", str(trace), "--url", serving.url, "--model", "steady")
+    bench(*arguments, "--no-calibrate", "-o", str(tmp_path))
+    samples = [one for one in records(tmp_path, "sample") if one["point"] == 1]
+    samples.sort(key=lambda one: one["user"])
+    assert [(one["prompt_tokens"], one["output_tokens"]) for one in samples] == [(20, 2), (30, 3)]
+    assert samples[1]["planned_ns"] - samples[0]["planned_ns"] == 150_000_000
+
+
+def test_conversation_grows_by_what_was_answered(serving: Serving, tmp_path: Path) -> None:
+    """Each turn has the earlier ones in it, the server's answers too."""
+    profile = tmp_path / "talk.toml"
+    profile.write_text(
+        """
+        name = "talk"
+        [course]
+        kind = "steps"
+        [[course.points]]
+        label = "talk"
+        load = {users = 1, requests = 1}
+        ask = {api = "chat", turns = 3, prompt_tokens = 20, output_tokens = 5}
+        """,
+        encoding="utf-8",
+    )
+    arguments = ("--profile-file", str(profile), "--url", serving.url, "--model", "steady")
+    ended = bench(*arguments, "--no-calibrate", "-o", str(tmp_path))
+    samples = [one for one in records(tmp_path, "sample") if not one["warmup"]]
+    assert [one["turn"] for one in samples] == [0, 1, 2], ended.stderr
+    assert [one["error"] for one in samples] == [None] * 3
+
+
+def test_calibration_stands_in_the_header(serving: Serving, tmp_path: Path) -> None:
+    """The client's own error is taken before the run and kept with it; smoke goes without."""
+    arguments = ("smoke", "--url", serving.url, "--model", "steady", "-o", str(tmp_path))
+    bench(*arguments)
+    assert records(tmp_path, "header")[0]["calibration"] is None
+    bench(*arguments, "--calibrate")
+    calibration = records(tmp_path, "header")[0]["calibration"]
+    assert (calibration["streams"], calibration["lost"], calibration["doubled"]) == (1, 0, 0)
+
+
+def test_conformance_verdict_stands_in_the_header(serving: Serving, tmp_path: Path) -> None:
+    """What the suite found of this target is carried along."""
+    run_file = tmp_path / "run.jsonl"
+    target = {"url": serving.url, "version": None, "model": None, "scripted": False}
+    header = {"kind": "header", "schema": "parallama/run/1", "suite_version": "1"}
+    footer = {"finished_at": "2026-11-21T00:00:00Z", "headline": "2/2 MUST", "exit_status": 0}
+    document = [header | {"target": target}, {"kind": "footer"} | footer]
+    run_file.write_text("\n".join(map(json.dumps, document)), encoding="utf-8")
+    arguments = ("smoke", "--url", serving.url, "--model", "steady", "-o", str(tmp_path))
+    bench(*arguments, "--conformance", str(run_file), "--output-tokens", "2")
+    (arm,) = records(tmp_path, "header")[0]["arms"]
+    assert arm["conformance"] == footer | {"suite_version": "1"}
+    validator("samples").validate(records(tmp_path, "header")[0])
+
+
 def test_front_imports_nothing_heavy() -> None:
-    """--help needs neither Locust nor pandas nor rich nor psutil."""
+    """--help needs neither Locust nor numpy nor rich nor psutil."""
     code = (
         "import sys, parallama.bench.__main__;"
-        "print({'locust', 'gevent', 'pandas', 'rich', 'psutil'} & set(sys.modules))"
+        "print({'locust', 'gevent', 'numpy', 'rich', 'psutil'} & set(sys.modules))"
     )
     program = [sys.executable, "-c", code]
     ended = subprocess.run(program, capture_output=True, text=True, check=True, timeout=60)

@@ -7,8 +7,10 @@ from dataclasses import replace
 import pytest
 
 from ..exchange import Read
-from ..outcome import sample
-from .exchanges import BLANK, SENT_NS, TOKENS, heard, understood
+from ..load import Ask
+from ..outcome import sample, text_of
+from ..scripts import Voice, embedded, unstreamed
+from .exchanges import BLANK, PACE, SENT_NS, TOKENS, asked, heard, received, understood
 
 
 @pytest.mark.parametrize(
@@ -49,7 +51,70 @@ def test_whole_answers_that_are_wrong_have_their_class(status: str, body: str, e
     """A status, a foreign JSON or too many tokens is classed, not measured."""
     answer = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
     exchange = replace(BLANK, reads=(Read(SENT_NS + 1, None, answer),))
-    assert sample(exchange, SENT_NS, TOKENS).error == error
+    assert sample(exchange, SENT_NS, asked()).error == error
+
+
+@pytest.mark.parametrize("api", ["chat", "openai-chat", "openai-completions"])
+@pytest.mark.parametrize(
+    ("model", "error"),
+    [
+        ("steady", None),
+        ("coalesced", None),
+        ("busy", "busy-503"),
+        ("truncated", "truncated"),
+        ("undone", "truncated"),
+        ("in-stream", "in-stream"),
+        ("malformed", "malformed"),
+        ("unframed", "malformed"),
+        ("empty", "empty"),
+        ("foreign", "wrong-content"),
+    ],
+)
+def test_each_api_has_the_same_classes(api: str, model: str, error: str | None) -> None:
+    """What goes wrong has one name, whichever way the answer is written down."""
+    assert understood(model, api=api).error == error
+
+
+@pytest.mark.parametrize("api", ["generate", "chat", "openai-chat", "openai-completions"])
+def test_streams_of_every_api_say_the_same(api: str) -> None:
+    """Arrivals, counts and their times do not depend on the API."""
+    steady = understood("steady", api=api)
+    assert [one.at_ns for one in steady.arrivals] == [
+        20_000_000 + 2_000_000 * number for number in range(TOKENS)
+    ]
+    assert (steady.prompt_tokens, steady.output_tokens) == (10, 8)
+    assert steady.output_sha256 == understood("steady").output_sha256
+
+
+@pytest.mark.parametrize("api", ["generate", "chat", "openai-chat", "openai-completions"])
+def test_unstreamed_answer_has_one_arrival_and_the_same_text(api: str) -> None:
+    """A whole answer counts as one record with all the text of the stream."""
+    exchange = received(unstreamed(Voice(api, "steady"), PACE, TOKENS))
+    whole = sample(exchange, SENT_NS, asked(api, stream=False))
+    assert (len(whole.arrivals), whole.error, whole.output_tokens) == (1, None, TOKENS)
+    assert whole.output_sha256 == understood("steady").output_sha256
+
+
+@pytest.mark.parametrize("api", ["embed", "openai-embeddings"])
+@pytest.mark.parametrize(("inputs", "error"), [(3, None), (2, "wrong-content")])
+def test_embeddings_are_counted(api: str, inputs: int, error: str | None) -> None:
+    """An answer has a vector for each text, else it is not the answer to this request."""
+    exchange = received(embedded(Voice(api, "steady"), PACE, 3))
+    one = sample(exchange, SENT_NS, Ask(api, inputs=inputs))
+    assert (one.error, one.prompt_tokens) == (error, 10 if error is None else None)
+
+
+def test_text_of_an_answer_is_what_was_generated() -> None:
+    """The next turn of a conversation gets the text, without framing."""
+    assert text_of(heard("steady", 2, "chat"), asked("chat", 2)) == " word0 word1"
+
+
+def test_tool_calls_are_text_too() -> None:
+    """A model that answers with a call alone has answered."""
+    call = '{"message":{"content":"","tool_calls":[{"function":{"name":"f"}}]},"done":true}'
+    answer = f"HTTP/1.1 200 OK\r\nContent-Length: {len(call)}\r\n\r\n{call}".encode()
+    exchange = replace(BLANK, reads=(Read(SENT_NS + 1, None, answer),))
+    assert sample(exchange, SENT_NS, asked("chat")).error is None
 
 
 def test_error_keeps_what_the_server_said() -> None:
@@ -67,7 +132,7 @@ def test_truncated_answer_keeps_its_arrivals_and_has_no_end() -> None:
 def test_failure_that_the_client_saw_comes_before_the_rest() -> None:
     """A timeout in the middle of a stream is a timeout, not a truncated stream."""
     exchange = replace(heard("truncated"), failure="timeout-idle", message="nothing came for 1 s")
-    assert sample(exchange, SENT_NS, TOKENS).error == "timeout-idle"
+    assert sample(exchange, SENT_NS, asked()).error == "timeout-idle"
 
 
 def test_counts_durations_and_reason_are_the_servers() -> None:
@@ -87,4 +152,4 @@ def test_thinking_is_text_too() -> None:
     body = '{"response":"","thinking":"hm","done":false}\n{"response":"","done":true}\n'
     answer = f"HTTP/1.1 200 OK\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
     exchange = replace(BLANK, reads=(Read(SENT_NS + 1, None, answer),))
-    assert [one.text_bytes for one in sample(exchange, SENT_NS, TOKENS).arrivals] == [2]
+    assert [one.text_bytes for one in sample(exchange, SENT_NS, asked()).arrivals] == [2]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 import psutil
+import pytest
 
-from ..resources import THOROUGH_EVERY, UNKNOWN, Watch, find_server, is_here
+from ..resources import THOROUGH_EVERY, UNKNOWN, Watch, find_server, is_here, memory_of, total
 from ..target import parse
 from .conftest import Serving
 
@@ -47,3 +50,31 @@ def test_pss_is_looked_at_now_and_then() -> None:
 def test_memory_of_no_server_is_unknown_not_zero() -> None:
     """Without a process on this machine there is no figure."""
     assert Watch(None).look() == UNKNOWN
+
+
+def test_resident_parts_make_up_the_resident_memory() -> None:
+    """On Linux anonymous and file-backed parts are apart, and no larger than the whole."""
+    taken = Watch(psutil.Process(os.getpid())).look()
+    parts = (taken.anonymous_bytes, taken.file_bytes)
+    if sys.platform != "linux":
+        assert parts == (None, None)
+        return
+    assert all(parts)
+    assert taken.rss_bytes is not None
+    assert sum(part or 0 for part in parts) <= taken.rss_bytes * 1.2
+
+
+def test_sum_is_unknown_where_a_process_does_not_tell() -> None:
+    """Half a tree is not passed off as the whole."""
+    assert total([1, 2], 2) == 3
+    assert total([1, None], 2) is None
+    assert total([1], 2) is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells these parts")
+def test_child_that_has_ended_takes_nothing() -> None:
+    """A zombie in the tree does not make the tree unknown."""
+    with subprocess.Popen(["sleep", "0"]) as child:
+        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
+        taken = memory_of(psutil.Process(child.pid), thorough=False)
+    assert (taken.anonymous_bytes, taken.file_bytes) == (0, 0)

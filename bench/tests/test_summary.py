@@ -1,18 +1,26 @@
-"""Every figure, against schedules whose right value is known."""
+"""What a request contributes, what the course is told of a point, and the whole of summary.json."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
+import jsonschema
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from ..sample import Arrival, Sample
-from ..summary import DEFINITIONS, faults, figure, measures, reads, throughput
+from ..document import Document
+from ..frame import Frame
+from ..load import Ask, Closed, Open, Point
+from ..sample import Resource, Sample
+from ..summary import measures, percentile, result, summary
 from .exchanges import understood
+from .points import HEADER, record, request
 
-VALUES = st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=200)
+SCHEMAS = Path(__file__).resolve().parents[2] / "fixtures" / "schemas"
+CLOSED = Point("users", "1 user", 1, Closed(1, 3), Ask())
+OPEN = Point("rate", "5/s", 5.0, Open(5.0, 3), Ask())
 
 
 def test_ttft_is_from_sent_to_first_text() -> None:
@@ -25,18 +33,9 @@ def test_itl_are_the_gaps_between_texts() -> None:
     assert measures(understood("steady")).itl_ms == (2.0,) * 7
 
 
-def test_stall_is_one_long_gap() -> None:
-    """A stall of 50 ms is in exactly one gap, and in no TTFT."""
-    stalled = measures(understood("stall"))
-    assert stalled.itl_ms == (2.0, 2.0, 2.0, 52.0, 2.0, 2.0, 2.0)
-    assert stalled.ttft_ms == 20.0
-
-
 def test_records_of_one_read_have_no_gap() -> None:
     """Eight tokens in two reads have one gap of 2 ms and six of 0."""
-    coalesced = measures(understood("coalesced"))
-    assert coalesced.itl_ms == (0.0, 0.0, 0.0, 2.0, 0.0, 0.0, 0.0)
-    assert reads(understood("coalesced")) == (2, 2)
+    assert measures(understood("coalesced")).itl_ms == (0.0, 0.0, 0.0, 2.0, 0.0, 0.0, 0.0)
 
 
 def test_tpot_divides_by_the_declared_tokens() -> None:
@@ -63,117 +62,115 @@ def test_failed_request_has_no_latency(model: str) -> None:
     assert (failed.ttft_ms, failed.tpot_ms, failed.e2e_ms, failed.itl_ms) == (None, None, None, ())
 
 
-def shifted(sample: Sample, by_ns: int) -> Sample:
-    """The same sample at another time."""
-    return replace(
-        sample,
-        planned_ns=sample.planned_ns + by_ns,
-        sent_ns=sample.sent_ns + by_ns,
-        arrivals=tuple(replace(one, at_ns=one.at_ns + by_ns) for one in sample.arrivals),
-        finished_ns=None if sample.finished_ns is None else sample.finished_ns + by_ns,
-    )
+def test_open_loop_measures_from_the_planned_time() -> None:
+    """In an open loop the client's own lateness is waited by the request."""
+    late = measures(request(late_ms=5), open_loop=True)
+    assert (late.ttft_ms, late.e2e_ms) == (25.0, 41.0)
 
 
-def test_throughput_is_tokens_by_window() -> None:
-    """Two answers of 8 tokens, from 0 to 36 ms and from 14 to 50 ms, are 16 tokens in 50 ms."""
-    steady = understood("steady")
-    figures = throughput([steady, shifted(steady, 14_000_000)])
-    assert figures["duration_s"] == 0.05
-    assert figures["output_tokens"] == 16
-    assert figures["output_tokens_per_s"] == 320.0
-    assert figures["requests_per_s"] == 40.0
+def test_result_counts_what_the_course_needs() -> None:
+    """Warm-up is left out, failures are counted, the p95 is there however few there are."""
+    many = [request(warmup=True), request(1, sent_ms=100), request(2, sent_ms=100, error="client")]
+    found = result(CLOSED, many)
+    assert (found.requests, found.failures, found.ttft_p95_ms) == (2, 1, 20.0)
+    assert found.output_tokens_per_s == pytest.approx(8 / 0.036)
+    assert found.requests_per_s == pytest.approx(1 / 0.036)
 
 
-def test_failures_are_counted_by_class() -> None:
-    """Each failure is counted once, under its class, and its tokens are not."""
-    samples = [understood(model) for model in ("steady", "busy", "busy", "truncated")]
-    figures = throughput(samples)
-    assert (figures["requests"], figures["failures"]) == (4, 3)
-    assert figures["errors"] == {"busy-503": 2, "truncated": 1}
-    assert figures["output_tokens"] == 8
+def test_result_of_an_open_loop_counts_from_the_plan() -> None:
+    """The course of rates sees what waiting requests saw."""
+    assert result(OPEN, [request(late_ms=5)]).ttft_p95_ms == 25.0
 
 
-def test_no_success_means_null_not_zero() -> None:
-    """A point where everything failed has no tokens and no rate."""
-    figures = throughput([understood("busy")])
-    assert figures["output_tokens"] is None
-    assert figures["output_tokens_per_s"] is None
-    assert figures["requests_per_s"] is None
+def test_result_of_nothing_has_no_figures() -> None:
+    """A point where all failed has no rate and no latency."""
+    found = result(CLOSED, [request(error="connect")])
+    assert (found.requests, found.failures) == (1, 1)
+    assert (found.requests_per_s, found.output_tokens_per_s, found.ttft_p95_ms) == (None,) * 3
 
 
-def test_undeclared_tokens_make_the_sum_unknown() -> None:
-    """A server that leaves out eval_count has no tok/s, rather than too few."""
-    steady = understood("steady")
-    assert throughput([steady, replace(steady, output_tokens=None)])["output_tokens"] is None
+def test_result_agrees_with_the_summary() -> None:
+    """The course and summary.json have the same figures of the same requests."""
+    many = [request(one, sent_ms=40 * one, first_ms=20 + one) for one in range(30)]
+    found = result(CLOSED, many)
+    point = summary(document([many]))["points"][0]
+    assert point["output_tokens_per_s"] == pytest.approx(found.output_tokens_per_s)
+    assert point["ttft_ms"]["p95"] == found.ttft_p95_ms
 
 
-def test_figure_of_nothing_is_null() -> None:
-    """Without samples every figure is null and n is 0."""
-    empty = figure([])
-    assert empty["n"] == 0
-    assert {value for name, value in empty.items() if name != "n"} == {None}
+def test_percentile_is_the_nearest_rank() -> None:
+    """The median of two values is the smaller one."""
+    assert percentile([1.0, 2.0], 50) == 1.0
 
 
-@given(VALUES)
-def test_percentiles_are_samples_in_order(values: list[float]) -> None:
-    """Percentiles are values that were seen, and ordered between the extremes."""
-    got = figure(values)
-    marks = [got[name] for name in ("min", "p50", "p90", "p99", "max")]
-    assert marks == sorted(marks, key=lambda mark: mark or 0.0)
-    assert set(marks) <= set(values)
+def document(
+    points: list[list[Sample]],
+    records: list[dict[str, Any]] | None = None,
+    resources: tuple[Resource, ...] = (),
+    **header: Any,  # noqa: ANN401
+) -> Document:
+    """A document with these points."""
+    described = records or [record(point=number, block=number) for number in range(len(points))]
+    frames = {number: Frame.of(samples) for number, samples in enumerate(points)}
+    footer = {"finished_at": "2026-11-21T12:01:00Z", "samples": 0, "interrupted": False}
+    return Document(HEADER | header, tuple(described), frames, resources, footer)
 
 
-@given(VALUES, st.sampled_from([50, 90, 99]))
-def test_percentile_is_the_smallest_that_covers_its_share(values: list[float], share: int) -> None:
-    """At least the share of samples is not above the percentile, and fewer are below it."""
-    mark = figure(values)[f"p{share}"]
-    assert mark is not None
-    assert sum(value <= mark for value in values) * 100 >= share * len(values)
-    assert sum(value < mark for value in values) * 100 < share * len(values)
+def run(arms: int, blocks: int) -> Document:
+    """A whole A/B run by hand, with a ladder in each block."""
+    points: list[list[Sample]] = []
+    described: list[dict[str, Any]] = []
+    for block in range(blocks):
+        for arm in range(arms):
+            for users in (1, 2, 4, 8):
+                number = len(points)
+                label = f"{users} users"
+                load = {"kind": "closed", "users": users, "requests": 12, "warmup": 1}
+                gap_ms = 2.0 + arm + block % 3 * 0.01
+                many = [
+                    replace(
+                        request(turn, sent_ms=100.0 * turn, user=user, gap_ms=gap_ms),
+                        warmup=turn == 0,
+                        point=number,
+                    )
+                    for user in range(users)
+                    for turn in range(13)
+                ]
+                points.append(many)
+                more: dict[str, Any] = {
+                    "point": number,
+                    "label": label,
+                    "value": users,
+                    "load": load,
+                }
+                described.append(record(arm=arm, block=block, **more))
+    two = [HEADER["arms"][0] | {"name": name} for name in ("A", "B")[:arms]]
+    seen = (Resource(0, "idle", power_w=3.0), Resource(1, "point 0", power_w=9.0, rss_bytes=1))
+    return document(points, described, seen, arms=two)
 
 
-@given(VALUES)
-def test_order_of_samples_does_not_matter(values: list[float]) -> None:
-    """A figure is the same for the same samples in any order."""
-    assert figure(values) == figure(values[::-1])
+@pytest.mark.parametrize(("arms", "blocks"), [(1, 1), (2, 7)])
+def test_summary_keeps_its_schema(arms: int, blocks: int) -> None:
+    """summary.json is what its schema says, with one arm and with two, and holds no NaN."""
+    schema = json.loads((SCHEMAS / "summary.schema.json").read_text(encoding="utf-8"))
+    made = json.loads(json.dumps(summary(run(arms, blocks)), allow_nan=False))
+    jsonschema.Draft202012Validator(schema).validate(made)
+    assert made["valid"], made["invalid_because"]
+    assert len(made["points"]) == 4 * arms * blocks
+    assert len(made["comparisons"]) == (12 if arms == 2 else 0)
+    assert len(made["knees"]) == arms
+    assert made["verdict"]
+    assert made["advice"]
 
 
-def point(late_ms: float | None, e2e_ms: float | None) -> dict[str, object]:
-    """The two figures of a point that decide on validity."""
-    late = {"p99": late_ms}
-    return {"concurrency": 4, "dispatch_late_ms": late, "e2e_ms": {"p50": e2e_ms}}
+def test_slower_arm_is_found_worse() -> None:
+    """An arm whose tokens take half as long again is worse, by what it is."""
+    found = {one["metric"]: one for one in summary(run(2, 7))["comparisons"]}["tpot_ms"]
+    assert found["verdict"] == "worse"
+    assert found["ratio"] == pytest.approx(1.5, rel=0.01)
 
 
-@pytest.mark.parametrize(
-    ("late_ms", "e2e_ms", "valid"),
-    [
-        (4.9, 10.0, True),
-        (5.1, 10.0, False),
-        (5.1, 200.0, True),
-        (50.0, 999.0, False),
-        (6.0, None, False),
-        (None, None, True),
-    ],
-)
-def test_late_client_makes_the_run_invalid(
-    late_ms: float | None, e2e_ms: float | None, valid: bool
-) -> None:
-    """Lateness above 5 ms and above 5 % of the answer time is a reason, in words."""
-    assert (not faults([point(late_ms, e2e_ms)], interrupted=False)) is valid
-
-
-def test_interrupted_run_is_not_valid() -> None:
-    """An interrupted run says so."""
-    assert faults([], interrupted=True) == ["the run was interrupted"]
-
-
-def test_every_figure_has_its_definition() -> None:
-    """What a point holds is defined, apart from its own name and the error table."""
-    named = {*throughput([]), "ttft_ms", "itl_ms", "tpot_ms", "e2e_ms", "coalesced_share"}
-    assert named - {"errors"} <= set(DEFINITIONS)
-
-
-def test_reads_at_one_time_are_told_apart_from_single_ones() -> None:
-    """Share of coalesced reads counts reads, not records."""
-    arrivals = (Arrival(1, 1, 2), Arrival(1, 1, 2), Arrival(3, 1, 1))
-    assert reads(replace(understood("steady"), arrivals=arrivals)) == (2, 1)
+def test_interrupted_point_is_kept() -> None:
+    """A point without any sample is in the summary, with nothing in it."""
+    made = summary(document([[request(warmup=True), request(1)], []]))
+    assert [point["requests"] for point in made["points"]] == [1, 0]

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from ..__main__ import main, write
-from . import examples
+from ..__main__ import main
+from ..files import write
+from . import bench_examples, examples
 
 ROOM = Path(__file__).resolve().parents[1]
 
@@ -86,7 +87,7 @@ def test_matrix_names_its_page_and_its_servers(
 
 def test_matrix_of_no_run_is_status_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A bench is no server by classes."""
-    path = examples.write_json(tmp_path / "summary.json", examples.summary_record())
+    path = examples.write_json(tmp_path / "summary.json", bench_examples.summary())
     assert main(["--matrix", str(path), "-o", str(tmp_path)]) == 2
     assert "is no run of the conformance suite" in capsys.readouterr().err
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from ..documents import Run
@@ -44,8 +45,38 @@ def test_cells_are_passed_of_judged(tmp_path: Path) -> None:
     one = server(tmp_path, "one", good(), bad("core/b"), absent)
     assert classes([one]) == ("core", "tools")
     assert (one.cells["core"].passed, one.cells["core"].judged) == (1, 2)
-    assert [state(one.cells[name]) for name in ("core", "tools")] == ["some", "absent"]
-    assert state(None) == "absent"
+    assert state(one.cells["tools"]) == state(None) == "absent"
+
+
+def test_cell_is_red_where_a_must_failed(tmp_path: Path) -> None:
+    """A SHOULD, however many, does not make it so; and red is darker where nothing passed."""
+    should = [{**bad(f"core/{n}"), "level": "SHOULD"} for n in "abc"]
+    judged = {
+        "all": [good()],
+        "fine": [good(), *should],
+        "some": [good(), bad("core/d")],
+        "none": [bad()],
+    }
+    servers = {name: server(tmp_path, name, *records) for name, records in judged.items()}
+    found = {name: state(one.cells["core"], one.broken["core"]) for name, one in servers.items()}
+    assert found == {name: name for name in judged}
+
+
+def test_classes_stand_in_one_order(tmp_path: Path) -> None:
+    """Whichever check came first; those that nobody here knows come last."""
+    one = server(tmp_path, "one", good("novel/a"), good("tools/a"), good("core/a"))
+    assert classes([one]) == ("core", "tools", "novel")
+
+
+def test_findings_of_one_cause_are_told_once(tmp_path: Path) -> None:
+    """With the names of the others: a reader need not open each to see that it is the same."""
+    judged = server(tmp_path, "one", bad("core/a"), bad("core/b"), bad("core/c"))
+    causes = (("core/a", "core/b", "core/c"),)
+    one = Server("one", replace(judged.run, causes=causes))
+    assert [[len(group) for group in groups] for groups in one.findings.values()] == [[3]]
+    page = render_matrix([one])
+    assert Elements(page).count("details") == 1
+    assert "and 2 more" in page
 
 
 def test_cell_that_is_not_whole_leads_to_its_findings(tmp_path: Path) -> None:

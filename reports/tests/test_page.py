@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pytest
 
 from ..page import render
 from ..read import Document, read
-from . import examples
+from . import bench_examples, examples
 from .example_checks import FINDINGS
 
 EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'><b>{{ 7*7 }}</b>"
@@ -45,11 +44,9 @@ class Elements(HTMLParser):
 def documents(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Document]:
     """One of each, valid by their schemas."""
     folder = tmp_path_factory.mktemp("documents")
-    raw = examples.samples_records(each=4)
     return {
         "run": read(examples.write_lines(folder / "run", examples.run_records())),
-        "samples": read(examples.write_lines(folder / "samples", raw)),
-        "summary": read(examples.write_json(folder / "summary", examples.summary_record(raw))),
+        "summary": read(examples.write_json(folder / "summary", bench_examples.summary())),
     }
 
 
@@ -57,10 +54,6 @@ def page_of_run(path: Path, judged: list[examples.Record], **target: object) -> 
     return render(
         [read(examples.write_lines(path / "run", examples.run_records(judged, **target)))]
     )
-
-
-def page_of_summary(path: Path, **changed: object) -> str:
-    return render([read(examples.write_json(path / "summary", examples.summary_record(**changed)))])
 
 
 def words_of(page: str) -> str:
@@ -131,22 +124,6 @@ def test_evidence_is_never_markup(tmp_path: Path) -> None:
     elements = Elements(page_of_run(tmp_path, [judged]))
     assert (elements.count("script"), elements.count("img"), elements.count("b")) == (1, 0, 0)
     assert elements.text.count(EVIL) >= 9
-
-
-def test_text_of_a_bench_is_never_markup(tmp_path: Path) -> None:
-    """Neither are its names, errors, reasons and definitions."""
-    point = {**examples.summary_record()["points"][0], "failures": 1, "errors": {EVIL: 1}}
-    page = page_of_summary(
-        tmp_path,
-        target={"url": EVIL, "model": EVIL, "version": EVIL, "digest": EVIL},
-        profile={"name": EVIL, "seed": 1, EVIL: EVIL},
-        definitions={EVIL: EVIL},
-        points=[point],
-        valid=False,
-        invalid_because=[EVIL],
-    )
-    elements = Elements(page)
-    assert (elements.count("script"), elements.count("img"), elements.count("b")) == (1, 0, 0)
 
 
 def test_backticks_of_a_sentence_are_code(tmp_path: Path) -> None:
@@ -224,7 +201,16 @@ def test_class_that_is_not_offered_is_not_counted_as_wrong(documents: dict[str, 
 def test_client_that_nothing_was_judged_for_is_not_known(documents: dict[str, Document]) -> None:
     """Neither works nor breaks."""
     told = words_of(render([documents["run"]]))
-    assert "Not known, since nothing that they need was judged: LlamaIndex." in told
+    assert "Not known, since what they need was not judged: LlamaIndex." in told
+
+
+def test_client_whose_needs_are_not_offered_is_told(tmp_path: Path) -> None:
+    """With those that lack the same, and what it is."""
+    lacking = {"works": None, "verdict": "not_offered", "lacks": ["openai"], "failed": []}
+    clients = [{"client": name, **lacking, "by_class": {"openai": "not_offered"}}
+               for name in ("Codex", "Zed")]  # fmt: skip
+    page = footed(tmp_path, [examples.verdict("core/a", "MUST", "A.")], clients=clients)
+    assert "Not offered what they need: Codex, Zed (openai)." in words_of(page)
 
 
 def test_run_without_failures_says_so(tmp_path: Path) -> None:
@@ -257,94 +243,10 @@ def test_only_one_script_however_many_documents(documents: dict[str, Document]) 
     assert elements.count("section", **{"class": "report"}) == 3
 
 
-def test_samples_join_the_summary_of_their_run(documents: dict[str, Document]) -> None:
-    """In either order."""
-    for order in (("summary", "samples"), ("samples", "summary")):
-        elements = Elements(render([documents[name] for name in order]))
-        assert elements.count("section", **{"class": "report"}) == 1
-        assert elements.count("figure", **{"class": "chart"}) == 4
-
-
-def test_summary_alone_has_its_rate_chart(documents: dict[str, Document]) -> None:
-    """And says what would bring the others."""
-    page = render([documents["summary"]])
-    assert Elements(page).count("figure", **{"class": "chart"}) == 1
-    assert "together with its samples.jsonl" in words_of(page)
-
-
-def test_samples_alone_have_distributions_and_memory(documents: dict[str, Document]) -> None:
-    """Without figures, since those are the summary's."""
-    page = render([documents["samples"]])
-    assert Elements(page).count("figure", **{"class": "chart"}) == 3
-    assert "Samples without their summary." in words_of(page)
-
-
-def test_bench_shows_the_conformance_of_its_target(documents: dict[str, Document]) -> None:
-    """So that a fast but wrong server cannot win."""
-    page = render([documents["run"], documents["summary"]])
-    assert page.count("32/37 of 40 MUST (3 not offered)") == 2
-
-
-def test_bench_without_conformance_says_so(documents: dict[str, Document]) -> None:
-    """In its footer."""
-    assert "no conformance run was given" in words_of(render([documents["summary"]]))
-
-
-def test_p99_of_few_values_is_called_too_small(documents: dict[str, Document]) -> None:
-    """Below 299 values it is the maximum with a better name."""
-    assert "n too small (4)" in words_of(render([documents["summary"]]))
-
-
-def test_p99_of_enough_values_stands_alone(tmp_path: Path) -> None:
-    """From 299 on."""
-    point = examples.summary_record()["points"][0]
-    figure = {"n": 299, "p50": 1.0, "p90": 2.0, "p99": 3.0}
-    enough = {**point, **{key: figure for key in point if key.endswith("_ms")}}
-    assert "n too small" not in words_of(page_of_summary(tmp_path, points=[enough]))
-
-
-def test_missing_figures_are_no_samples(tmp_path: Path) -> None:
-    """Never 0, and never a blank."""
-    empty = {"n": 0, "p50": None, "p90": None, "p99": None}
-    point = examples.summary_record()["points"][0]
-    nothing = {key: empty for key in point if key.endswith("_ms")}
-    nulls = dict.fromkeys(("output_tokens", "output_tokens_per_s", "server_rss_bytes"))
-    text = words_of(page_of_summary(tmp_path, points=[{**point, **nothing, **nulls}]))
-    assert "p50 no samples p90 no samples p99 no samples" in text
-    assert "peak RSS no samples" in text
-
-
-def test_run_without_points_says_no_samples(tmp_path: Path) -> None:
-    """A bench whose every load was cut away."""
-    assert "No samples" in words_of(page_of_summary(tmp_path, points=[]))
-
-
-def test_invalid_run_says_why_at_the_top(tmp_path: Path) -> None:
-    """Before any figure."""
-    page = page_of_summary(
-        tmp_path, valid=False, invalid_because=["The client was 9 ms late at p99."]
-    )
-    text = words_of(page)
-    assert text.index("The client was 9 ms late") < text.index("best tokens/s")
-
-
-def test_errors_are_counted_by_class_and_load(tmp_path: Path) -> None:
-    """Of 192 requests at concurrency 16, five were refused."""
-    assert "busy-503 0 0 5" in words_of(page_of_summary(tmp_path))
-
-
 def test_every_header_cell_has_a_scope(documents: dict[str, Document]) -> None:
     """Screen readers name each cell's row and column."""
     elements = Elements(render(list(documents.values())))
     assert all("scope" in attributes for tag, attributes in elements.found if tag == "th")
-
-
-def test_every_chart_is_described_in_words(documents: dict[str, Document]) -> None:
-    """With its numbers."""
-    elements = Elements(render([documents["summary"], documents["samples"]]))
-    labels = [a["aria-label"] or "" for t, a in elements.found if a.get("class") == "plot"]
-    assert len(labels) == 4
-    assert all(re.search(r"\d", label) for label in labels)
 
 
 def footed(path: Path, judged: list[examples.Record], **footer: object) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ..documents import Run, Summary
+from ..benches import Summary
+from ..documents import Run
 from ..fields import DocumentError
 from ..read import read
-from ..samples import Samples
-from . import examples
+from . import bench_examples, examples
 
 
 def lines(*records: examples.Record) -> str:
@@ -31,34 +30,37 @@ def refusal(path: Path, text: str | bytes) -> str:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("kind", ["run", "samples"])
-def test_example_lines_are_valid_by_their_schema(kind: str) -> None:
+def test_example_lines_are_valid_by_their_schema() -> None:
     """The documents that these tests render are such as the other rooms may write."""
-    schema = json.loads((examples.SCHEMAS / f"{kind}.schema.json").read_text())
+    schema = json.loads((examples.SCHEMAS / "run.schema.json").read_text())
     validator = jsonschema.Draft202012Validator(schema)
-    records = examples.run_records() if kind == "run" else examples.samples_records(each=2)
-    for record in records:
+    for record in examples.run_records():
         validator.validate(record)
 
 
 def test_example_summary_is_valid_by_its_schema() -> None:
     """The same for the summary."""
     schema = json.loads((examples.SCHEMAS / "summary.schema.json").read_text())
-    jsonschema.Draft202012Validator(schema).validate(examples.summary_record())
+    jsonschema.Draft202012Validator(schema).validate(bench_examples.summary())
 
 
 def test_documents_are_told_apart_by_content(tmp_path: Path) -> None:
-    """Names do not matter: all three come from files of the same strange name."""
+    """Names do not matter: both come from files of strange names."""
     run = examples.write_lines(tmp_path / "a", examples.run_records())
-    samples = examples.write_lines(tmp_path / "b", examples.samples_records(each=1))
-    summary = examples.write_json(tmp_path / "c", examples.summary_record())
-    assert [type(read(path)) for path in (run, samples, summary)] == [Run, Samples, Summary]
+    summary = examples.write_json(tmp_path / "c", bench_examples.summary())
+    assert [type(read(path)) for path in (run, summary)] == [Run, Summary]
+
+
+def test_raw_samples_are_refused_with_what_to_give_instead(tmp_path: Path) -> None:
+    """Everything that a page shows is in the summary."""
+    raw = {"kind": "header", "schema": "parallama/samples/2"}
+    assert "give the summary.json beside it" in refusal(tmp_path / "s", lines(raw))
 
 
 def test_summary_on_one_line_is_read(tmp_path: Path) -> None:
     """A summary need not be indented."""
     path = tmp_path / "summary.json"
-    path.write_text(json.dumps(examples.summary_record()))
+    path.write_text(json.dumps(bench_examples.summary()))
     assert isinstance(read(path), Summary)
 
 
@@ -76,13 +78,6 @@ def test_document_without_footer_is_refused(tmp_path: Path) -> None:
     assert "has no footer" in refusal(tmp_path / "r", lines(*examples.run_records()[:-1]))
 
 
-def test_samples_without_footer_are_refused(tmp_path: Path) -> None:
-    """The same for samples."""
-    assert "has no footer" in refusal(
-        tmp_path / "s", lines(*examples.samples_of(examples.sample())[:-1])
-    )
-
-
 def test_header_alone_is_refused(tmp_path: Path) -> None:
     """A run that is still going on has only its header."""
     assert "has no footer" in refusal(tmp_path / "r", lines(examples.run_records()[0]))
@@ -93,13 +88,6 @@ def test_lost_verdict_is_refused(tmp_path: Path) -> None:
     records = examples.run_records()
     del records[3]
     assert "lines were lost" in refusal(tmp_path / "r", lines(*records))
-
-
-def test_lost_sample_is_refused(tmp_path: Path) -> None:
-    """So does the footer's number of samples."""
-    records = examples.samples_of(examples.sample(), examples.sample(request=1))
-    del records[1]
-    assert "lines were lost" in refusal(tmp_path / "s", lines(*records))
 
 
 def test_record_after_the_footer_is_refused(tmp_path: Path) -> None:
@@ -163,29 +151,37 @@ def test_garbled_verdict_is_refused_by_line_and_name(
 
 
 @pytest.mark.parametrize(
-    "changed",
+    ("place", "value", "said"),
     [
-        {"arrivals": 5},
-        {"arrivals": [[]]},
-        {"arrivals": [["soon", 1, 1]]},
-        {"point": "0"},
-        {"sent_ns": None},
+        (("points", 0, "requests"), "many", "'requests' should be a number"),
+        (("points", 0, "ttft_ms", "p50"), "soon", "'p50' should be a number"),
+        (("points", 0, "ttft_ms", "intervals", "p50"), [1], "a list of 2 numbers"),
+        (("charts", "flow", "in_flight"), [1, "two"], "a list of numbers"),
+        (("charts", "curves", 0, "ttft_ms"), [[1.0]], "a list of 2 numbers"),
+        (("charts", "flow", "tokens_per_s"), [10**400], "not finite"),
+        (("arms",), [], "at least one server"),
+        (("comparisons",), [{}], "'metric'"),
     ],
 )
-def test_garbled_sample_is_refused(tmp_path: Path, changed: dict[str, Any]) -> None:
-    """A sample is read by hand, for speed, and refused as everything else is."""
-    records = examples.samples_of(examples.sample(**changed))
-    assert "line 2" in refusal(tmp_path / "s", lines(*records))
+def test_garbled_summary_is_refused_by_name(
+    tmp_path: Path, place: tuple[str | int, ...], value: object, said: str
+) -> None:
+    """With the place and what should stand there."""
+    record: Any = bench_examples.summary()
+    inside = record
+    for step in place[:-1]:
+        inside = inside[step]
+    inside[place[-1]] = value
+    assert said in refusal(tmp_path / "s", json.dumps(record))
 
 
 WHOLE = lines(*examples.run_records([examples.verdict("core/é", "MUST", "A — sentence.")]))
-WHOLE_SAMPLES = lines(*examples.samples_of(examples.sample(), examples.sample(request=1)))
-WHOLE_SUMMARY = json.dumps(examples.summary_record(), indent=1) + "\n"
-
-
-@pytest.mark.parametrize(
-    "whole", [WHOLE, WHOLE_SAMPLES, WHOLE_SUMMARY], ids=["run", "samples", "summary"]
+WHOLE_SUMMARY = (
+    json.dumps(bench_examples.summary(bench_examples.ladder((1, 2), 1)), indent=1) + "\n"
 )
+
+
+@pytest.mark.parametrize("whole", [WHOLE, WHOLE_SUMMARY], ids=["run", "summary"])
 @given(share=st.floats(0, 1))
 @settings(
     max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
@@ -204,22 +200,3 @@ def test_truncated_document_is_refused_wherever_it_ends(
 def test_any_bytes_are_refused_with_a_sentence(tmp_path: Path, text: bytes) -> None:
     """Nothing but `DocumentError` comes out of a file that is not ours."""
     assert refusal(tmp_path / "x", text).endswith(".")
-
-
-def test_hundred_thousand_requests_are_read_in_bounded_memory_and_time(tmp_path: Path) -> None:
-    """A long run is counted while it streams by; 5 s of a processor are the limit."""
-    arrivals = [[51_000_000 + 20_000_000 * k, 4, 1] for k in range(16)]
-    line = json.dumps(examples.sample(arrivals=arrivals)) + "\n"
-    header, footer = examples.samples_of()
-    path = tmp_path / "samples.jsonl"
-    with path.open("w") as file:
-        file.write(json.dumps(header) + "\n")
-        file.writelines(line for _ in range(100_000))
-        file.write(json.dumps({**footer, "samples": 100_000}) + "\n")
-    begun = time.process_time()
-    samples = read(path)
-    took_s = time.process_time() - begun
-    assert isinstance(samples, Samples)
-    assert samples.points[0].itl.n == 1_500_000
-    assert len(samples.points[0].itl.counts) == 1  # kept by value, not by request
-    assert took_s < 5
