@@ -80,7 +80,7 @@ def _run(asked: argparse.Namespace, url: str) -> int:
 
     from .document import RunDocument
     from .listing import Listing
-    from .reference import Recorder
+    from .recording import Recorder
     from .run import SUITES
     from .terminal import Terminal
 

@@ -5,12 +5,13 @@ Some servers answer 200 to everything; then 200 alone proves nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from .evidence import Exchange, Wrong
 from .reply import read
 from .script import load_script
-from .setup import Calibration, placeless
+from .setup import DENIALS, FAMILIES, Calibration, Setup, lacking, placeless, route_of
 from .target import NOBODY, Target
 
 UNKNOWN_ROUTE = "/api/parallama-check-no-such-route"
@@ -19,7 +20,32 @@ YES_OR_NO = {
     "properties": {"answer": {"enum": ["yes", "no"]}},
     "required": ["answer"],
 }
-NO_BLOB = f"/api/blobs/sha256:{'0' * 64}"
+OVER_V1 = {
+    "openai": ("/v1/chat/completions", "/v1/completions"),
+    "responses": ("/v1/responses",),
+    "anthropic": ("/v1/messages",),
+}
+ROUTES = {
+    "/api/version": "GET",
+    "/api/tags": "GET",
+    "/api/ps": "GET",
+    **{f"/api/{word}": "POST" for word in ("chat", "generate", "show", "embed", "embeddings")},
+    **{f"/api/{word}": "POST" for word in ("create", "copy", "pull", "push")},
+    "/api/delete": "DELETE",
+    f"/api/blobs/sha256:{'0' * 64}": "POST",
+}
+GENERATING = (
+    "streaming",
+    "options",
+    "context",
+    "format",
+    "thinking",
+    "tools",
+    "logprobs",
+    "vision",
+    "concurrency",
+)
+NOWHERE = f"127.0.0.1:1/{NOBODY}/model"  # a registry that nobody keeps
 
 
 def calibrate(target: Target) -> Calibration:
@@ -48,7 +74,35 @@ def calibrate(target: Target) -> Calibration:
         for method, got in routes.items()
         if got.status is not None
     }
-    return Calibration(trusts_status=not notes, notes=tuple(notes), unknown=unknown)
+    asked = target.post("/api/generate", model=NOBODY, prompt="Hello")
+    return Calibration(
+        trusts_status=not notes, notes=tuple(notes), unknown=unknown, nobody=asked.status
+    )
+
+
+def missing_routes(target: Target) -> dict[str, str]:
+    """The paths that are answered like unknown routes, each with a sentence that says so.
+
+    They are asked with half a body, which a route refuses in words of its own before it looks for
+    a model; but not where even an unknown route reads its body first.
+    """
+    json = {"Content-Type": "application/json"}
+    half = target.request("POST", UNKNOWN_ROUTE, b"{", json)
+    body = b"{" if _absent(target, half) else b'{"model": "%b"}' % NOBODY.encode()
+    found = {}
+    for path, method in ROUTES.items():
+        got = target.request(method, path, None if method == "GET" else body, json)
+        known = target.setup.calibration
+        if got.error is None and (known.absent(got) or known.denied(got)):
+            like = "with" if got.status in DENIALS else "like an unknown route:"
+            found[route_of(path)] = f"{route_of(path)} is answered {like} {got.status}"
+    return found
+
+
+def mute(setup: Setup) -> str | None:
+    """Why nothing can be generated; None where it can, or where 200 is said to everything."""
+    status, _ = setup.calibration.unknown.get("POST", (404, ""))
+    return lacking(setup, "generation") if status >= 400 else None
 
 
 def absent_classes(target: Target) -> dict[str, str]:
@@ -59,12 +113,17 @@ def absent_classes(target: Target) -> dict[str, str]:
         "lifecycle": _no_lifecycle,
         "embeddings": _no_embeddings,
         "transfer": _no_transfer,
+        **{name: partial(_no_route, paths=paths) for name, paths in OVER_V1.items()},
     }
     if target.setup.model is not None:
         probes |= {"thinking": _no_thinking, "tools": _no_tools, "logprobs": _no_logprobs}
         probes["format"] = _no_format
+    why = mute(target.setup)
+    if why is not None:
+        probes = {name: probe for name, probe in probes.items() if name not in GENERATING}
     found = {name: probe(target) for name, probe in probes.items()}
-    return {name: reason for name, reason in found.items() if reason is not None}
+    absent = {name: reason for name, reason in found.items() if reason is not None}
+    return absent if why is None else absent | dict.fromkeys(GENERATING, why)
 
 
 def _absent(target: Target, got: Exchange) -> bool:
@@ -72,41 +131,41 @@ def _absent(target: Target, got: Exchange) -> bool:
 
 
 def _no_manage(target: Target) -> str | None:
-    tags, show = target.get("/api/tags"), target.post("/api/show", model=NOBODY)
-    if _absent(target, tags) and _absent(target, show):
-        return f"/api/tags and /api/show are answered like unknown routes ({tags.status})"
-    return None
+    return lacking(target.setup, "manage")
 
 
 def _no_create(target: Target) -> str | None:
-    blob, create = target.request("HEAD", NO_BLOB), target.post("/api/create")
-    if _absent(target, create) and (blob.status not in (200, 404) or _absent(target, blob)):
-        return f"/api/create and /api/blobs are answered like unknown routes ({create.status})"
+    return lacking(target.setup, "create")
+
+
+def _no_route(target: Target, paths: tuple[str, ...]) -> str | None:
+    """Why a class is absent of which nothing is asked but whether its routes are there."""
+    found = [target.post(path, model=NOBODY) for path in paths]
+    if all(_absent(target, got) for got in found):
+        return f"{' and '.join(paths)} answered like unknown routes ({found[0].status})"
     return None
 
 
 def _no_transfer(target: Target) -> str | None:
-    pull, push = target.post("/api/pull", model=""), target.post("/api/push", model="")
-    if _absent(target, pull) and _absent(target, push):
-        return f"/api/pull and /api/push are answered like unknown routes ({pull.status})"
-    return None
+    ask = {"model": NOWHERE, "name": NOWHERE, "insecure": True, "stream": False}
+    return lacking(target.setup, "transfer") or _refused(target, "transfer", ask)
 
 
 def _no_embeddings(target: Target) -> str | None:
-    new = target.post("/api/embed", model=NOBODY, input="Hello")
-    old = target.post("/api/embeddings", model=NOBODY, prompt="Hello")
-    if _absent(target, new) and _absent(target, old):
-        return f"/api/embed and /api/embeddings are answered like unknown routes ({new.status})"
+    ask = {"model": NOBODY, "input": "Hello", "prompt": "Hello"}
+    return lacking(target.setup, "embeddings") or _refused(target, "embeddings", ask)
+
+
+def _refused(target: Target, family: str, ask: Mapping[str, object]) -> str | None:
+    """Whether every route of a family reads what is asked and says that it is not implemented."""
+    paths = FAMILIES[family]
+    if all(target.post(path, ask).status == 501 for path in paths):
+        return f"{' and '.join(paths)} are answered with 501"
     return None
 
 
 def _no_lifecycle(target: Target) -> str | None:
-    got = target.get("/api/ps")
-    return (
-        f"/api/ps is answered like an unknown route ({got.status})"
-        if _absent(target, got)
-        else None
-    )
+    return lacking(target.setup, "lifecycle")
 
 
 def _capable(target: Target, capability: str) -> bool:

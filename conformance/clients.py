@@ -17,23 +17,38 @@ COPILOT = "VS Code Copilot"
 ZED = "Zed"
 OPEN_WEBUI = "Open WebUI"
 LITELLM = "LiteLLM"
+CODEX = "Codex CLI"
 
 SDKS = (PYTHON, JS, GO)
-CHATTERS = (*SDKS, LANGCHAIN, LANGCHAIN_JS, LLAMAINDEX, CONTINUE, CLINE, ZED, OPEN_WEBUI, LITELLM)
+CHATTERS = (
+    *SDKS, LANGCHAIN, LANGCHAIN_JS, LLAMAINDEX, CONTINUE, CLINE, ROO, ZED, OPEN_WEBUI, LITELLM,
+)  # fmt: skip
 PICKERS = (*SDKS, CONTINUE, CLINE, ROO, COPILOT, ZED, OPEN_WEBUI)  # they list models first
 
-NATIVE = tuple(dict.fromkeys((*CHATTERS, *PICKERS)))
-OVER_V1 = (  # they speak to /v1 alone, which nothing here judges yet
-    "openai (Python)",
-    "openai (JavaScript)",
-    "anthropic (Python)",
-    "anthropic (JavaScript)",
-    "LangChain over /v1",
-    "Codex CLI",
-    "Vercel AI SDK",
-    "Claude Code",
-)
-EVERY = (*NATIVE, *OVER_V1)
+
+NEEDS: dict[str, tuple[str, ...]] = {  # classes of checks that a client cannot do without
+    PYTHON: ("core",),
+    JS: ("core",),
+    GO: ("core", "manage"),
+    LANGCHAIN: ("core",),
+    LANGCHAIN_JS: ("core",),
+    LLAMAINDEX: ("core", "manage"),  # it asks show for the window
+    CONTINUE: ("core", "manage"),
+    CLINE: ("core", "manage"),
+    ROO: ("core", "manage", "tools"),  # it hides models without tools
+    COPILOT: ("manage", "openai"),  # it lists models here, and chats there
+    ZED: ("core", "manage"),
+    OPEN_WEBUI: ("core", "manage"),
+    LITELLM: ("core",),
+    CODEX: ("responses",),
+    "openai (Python)": ("openai",),
+    "openai (JavaScript)": ("openai",),
+    "anthropic (Python)": ("anthropic",),
+    "anthropic (JavaScript)": ("anthropic",),
+    "LangChain over /v1": ("openai",),
+    "Vercel AI SDK": ("openai",),
+    "Claude Code": ("anthropic",),
+}
 
 OF_ROWS = {  # what the ids of a client's rows begin with
     "CLIENT-PY-OLL-": PYTHON,
@@ -49,6 +64,7 @@ OF_ROWS = {  # what the ids of a client's rows begin with
     "CLIENT-ZED-": ZED,
     "CLIENT-OWUI-": OPEN_WEBUI,
     "CLIENT-LITELLM-": LITELLM,
+    "CLIENT-CODEX-": CODEX,
 }
 
 

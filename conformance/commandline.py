@@ -41,6 +41,8 @@ def parse(arguments: Sequence[str] | None, *, recording: bool = False) -> argpar
         help="how many requests of each family are made up (25)")
     add("--fuzz-seed", metavar="N", type=int, default=0,
         help="which ones: the same number, the same requests (0)")
+    add("--keep", action="store_true",
+        help="leave the models that the run creates, and print how to delete them")
     if recording:
         parser.description = "Record what the suite asks and a server answers, normalised."
         add("-o", dest="record", metavar="FILE", type=Path, default=OUT / "exchanges.jsonl",
@@ -95,6 +97,7 @@ def pytest_arguments(asked: argparse.Namespace, url: str, suites: Path) -> list[
         given += [f"--target-{option.replace('_', '-')}", str(value)] if value else []
     given += ["--target-strict"] if asked.strict else []
     given += ["--target-record"] if asked.record else []
+    given += ["--target-keep"] if asked.keep else []
     given += ["-k", asked.expression] if asked.expression else []
     given += ["-x"] if asked.first else []
     given += ["--lf"] if asked.last_failed else []

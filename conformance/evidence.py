@@ -7,6 +7,7 @@ Nothing here talks to a server and nothing here judges; reading what is not ther
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,22 +17,26 @@ Json: TypeAlias = Any  # a JSON value, or the fields of a request: the target de
 
 MAX_BODY_CHARACTERS = 64 * 1024
 MAX_CURL_BODY = 16 * 1024  # more cannot be pasted
+REPEATED = re.compile(rb"([!-~]{1,6}?)\1{99,}")
 
 
 class Wrong(Exception):  # noqa: N818  # a finding, not an error of ours
     """The target did not do what the check expected."""
 
-    def __init__(self, expected: object, actual: object) -> None:
+    def __init__(self, expected: object, actual: object, evidence: Exchange | None = None) -> None:
         super().__init__(f"expected {expected}, got {actual}")
         self.expected = expected
         self.actual = actual
+        self.evidence = evidence  # the exchange that shows it, of several
 
 
 class Record(dict[str, Any]):
     """A JSON object of the target; a key that is not there is the target's fault."""
 
+    of: Exchange | None = None  # the exchange in which it came
+
     def __missing__(self, key: str) -> NoReturn:
-        raise Wrong(f"a key {key!r}", f"keys {', '.join(sorted(map(repr, self)))}")
+        raise Wrong(f"a key {key!r}", f"keys {', '.join(sorted(map(repr, self)))}", self.of)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,15 +94,15 @@ class Exchange:
         try:
             return self.body.decode()
         except UnicodeDecodeError as error:
-            raise Wrong("a body in UTF-8", f"bytes that are not: {error.reason}") from None
+            raise Wrong("a body in UTF-8", f"bytes that are not: {error.reason}", self) from None
 
     @property
     def answered(self) -> Exchange:
         """Itself, if a whole and well-framed response came."""
         if self.error is not None:
-            raise Wrong("a whole HTTP response", self.error)
+            raise Wrong("a whole HTTP response", self.error, self)
         if self.tail:
-            raise Wrong("nothing after the end of the response", f"{self.tail[:80]!r}")
+            raise Wrong("nothing after the end of the response", f"{self.tail[:80]!r}", self)
         return self
 
     @property
@@ -111,7 +116,7 @@ class Exchange:
     def ok(self) -> Exchange:
         """Itself, if it was answered with 200."""
         if self.answered.status != 200:
-            raise Wrong("status 200", f"status {self.status}: {shortened(self.loose_text)}")
+            raise Wrong("status 200", f"status {self.status}: {shortened(self.loose_text)}", self)
         return self
 
     @property
@@ -122,19 +127,19 @@ class Exchange:
     @cached_property
     def object(self) -> Record:
         """The body as one JSON object."""
-        return parse_object(self.answered.text, "the body")
+        return parse_object(self.answered.text, "the body", self)
 
     @cached_property
     def lines(self) -> list[str]:
         """The body's LF-terminated lines, without their LF."""
         if not self.ok.text.endswith("\n"):
-            raise Wrong("a last line that ends in LF", f"...{self.text[-60:]!r}")
+            raise Wrong("a last line that ends in LF", f"...{self.text[-60:]!r}", self)
         return self.text[:-1].split("\n")
 
     @cached_property
     def records(self) -> list[Record]:
         """The body as NDJSON: each line one JSON object."""
-        return [parse_object(line, f"line {n}") for n, line in enumerate(self.lines, 1)]
+        return [parse_object(line, f"line {n}", self) for n, line in enumerate(self.lines, 1)]
 
     @cached_property
     def arrivals_ms(self) -> list[float]:
@@ -151,7 +156,7 @@ class Exchange:
         """The message of a JSON error: a non-empty string under `error` of an object."""
         message = self.object["error"]
         if not isinstance(message, str) or not message:
-            raise Wrong("`error` to be a non-empty string", message)
+            raise Wrong("`error` to be a non-empty string", message, self)
         return message
 
     @property
@@ -164,30 +169,17 @@ class Exchange:
             words += ["-X", self.request.method]
         words.append(self.url + self.request.path)
         for name, value in self.request.headers:
-            if name.lower() not in {"host", "content-length", "connection", "transfer-encoding"}:
-                words += ["-H", f"{name}: {value}"]
+            if name.lower() not in {"host", "content-length", "connection"}:
+                words += ["-H", f"{name}: {value.strip()}"]
             elif name.lower() == "host" and value not in self.url:
                 words += ["-H", f"Host: {value}"]
-        return self._piped(shlex.join(words))
-
-    def _piped(self, command: str) -> str:
-        """The command with its body: as an argument where it can be one, else through a pipe."""
+        given = {name.lower() for name, _ in self.request.headers}
+        if self.request.body is not None and "content-type" not in given:
+            words += ["-H", "Content-Type:"]  # else curl says that it is a form
         body = self.request.body
-        if body is None:
-            return command
-        if len(body) > MAX_CURL_BODY:
-            return f"{command} --data-binary @FILE"
-        try:
-            text = body.decode()
-        except UnicodeDecodeError:
-            text = "\0"
-        if "\0" not in text:
-            option = "--data-raw" if text.startswith("@") else "-d"
-            return f"{command} {option} {shlex.quote(text)}"
-        escaped = "".join(
-            chr(one) if 32 <= one < 127 and one not in b"\\%'" else f"\\{one:03o}" for one in body
-        )
-        return f"printf -- '{escaped}' | {command} --data-binary @-"
+        if body is not None and "transfer-encoding" in given:
+            body = _unchunked(body)  # curl makes chunks of its own
+        return _piped(shlex.join(words), body)
 
     def document(self) -> dict[str, Any]:
         """Itself as run.jsonl has it."""
@@ -204,14 +196,74 @@ class Exchange:
         }
 
 
-def parse_object(text: str, what: str) -> Record:
-    """A JSON object. Raises Wrong."""
+def _piped(command: str, body: bytes | None) -> str:
+    """The command with its body: as an argument where it can be one, else through a pipe."""
+    if body is None:
+        return command
+    if len(body) > MAX_CURL_BODY:
+        return _made(command, body)
     try:
-        parsed = json.loads(text, object_hook=Record, parse_constant=_refuse_constant)
+        text = body.decode()
+    except UnicodeDecodeError:
+        text = "\0"
+    if "\0" not in text:
+        option = "--data-raw" if text.startswith("@") else "-d"
+        return f"{command} {option} {shlex.quote(text)}"
+    return f"{_printed(body)} | {command} --data-binary @-"
+
+
+def _printed(content: bytes) -> str:
+    """A command that prints these bytes."""
+    escaped = "".join(
+        chr(one) if 32 <= one < 127 and one not in b"\\%'" else f"\\{one:03o}" for one in content
+    )
+    return f"printf -- '{escaped}'"
+
+
+def _made(command: str, body: bytes) -> str:
+    """The command with a large body, which is made on the spot where it repeats itself."""
+    made, literal, end = [], 0, 0
+    for run in REPEATED.finditer(body):
+        before = body[end : run.start()]
+        unit, times = run[1], len(run[0]) // len(run[1])
+        made += [_printed(before)] if before else []
+        made.append(f"yes {shlex.quote(unit.decode())} | head -n {times} | tr -d '\\n'")
+        literal, end = literal + len(before), run.end()
+    if literal + len(body) - end > MAX_CURL_BODY:
+        return f"{command} --data-binary @FILE"
+    made += [_printed(body[end:])] if body[end:] else []
+    return f"{{ {'; '.join(made)}; }} | {command} --data-binary @-"
+
+
+def _unchunked(body: bytes) -> bytes:
+    """The content of a chunked body; itself where it is no chunked body."""
+    content, rest = b"", body
+    while rest:
+        size, _, rest = rest.partition(b"\r\n")
+        try:
+            length = int(size.partition(b";")[0], 16)
+        except ValueError:
+            return body
+        if not length:
+            return content
+        content, rest = content + rest[:length], rest[length + 2 :]
+    return body
+
+
+def parse_object(text: str, what: str, of: Exchange | None = None) -> Record:
+    """A JSON object. Raises Wrong."""
+
+    def record(found: dict[str, Any]) -> Record:
+        made = Record(found)
+        made.of = of
+        return made
+
+    try:
+        parsed = json.loads(text, object_hook=record, parse_constant=_refuse_constant)
     except ValueError as error:
-        raise Wrong(f"{what} to be JSON", f"{shortened(text)!r} ({error})") from None
+        raise Wrong(f"{what} to be JSON", f"{shortened(text)!r} ({error})", of) from None
     if not isinstance(parsed, Record):
-        raise Wrong(f"{what} to be a JSON object", shortened(text))
+        raise Wrong(f"{what} to be a JSON object", shortened(text), of)
     return parsed
 
 

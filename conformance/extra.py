@@ -60,13 +60,13 @@ def album() -> Script:
 
 
 def dismiss_extras(target: Target) -> None:
-    """Delete what was made in this run, and the files that tell of it."""
+    """Delete what was made in this run, unless it is to be kept, and the files that tell of it."""
     for word in ("embedding", "vision"):
         place = _place(target.setup, word)
         if place.exists():
             name = _called(target.setup, word)
             target.post("/api/generate", model=name, keep_alive=0)  # else its weights stay loaded
-            remove(target, [name])
+            remove(target, [] if target.setup.keep else [name])
             place.unlink(missing_ok=True)
 
 

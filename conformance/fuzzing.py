@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from .check import PASSED, Outcome, Verdict, expect, expect_that
@@ -38,11 +39,20 @@ class Broken(Exception):  # noqa: N818  # a finding
         self.what = what
 
 
+Before = Callable[[Target, Case], None]
+After = Callable[[Target, Case], "str | None"]
+
+
 @dataclass
 class Shrinking:
-    """Judges cases; once one has failed, only for a while, so that shrinking has an end."""
+    """Judges cases; once one has failed, only for a while, so that shrinking has an end.
+
+    `before` makes what a case needs; `after` says what is wrong with what came of it.
+    """
 
     target: Target
+    before: Before | None = None
+    after: After | None = None
     found: dict[Case, Broken] = field(default_factory=dict)
     since: float | None = None
     asked: int = 0
@@ -54,9 +64,13 @@ class Shrinking:
         if self.since is not None and self._spent():
             return
         self.asked += 1
+        if self.before is not None:
+            self.before(self.target, case)
         headers = {"Content-Type": "application/json"} if case.body is not None else {}
         got = self.target.request(case.method, case.path, case.body, headers)
         what = broken(got, case)
+        if what is None and self.after is not None:
+            what = self.after(self.target, case)
         if what is None:
             return
         if self.since is None:
@@ -70,16 +84,41 @@ class Shrinking:
         return over or self.asked > SHRINKING_REQUESTS
 
 
+@cache
+def _draw_by_the_seed_alone() -> None:
+    """Take from Hypothesis the words of our own modules, which it mixes in where we are a checkout.
+
+    Which modules are loaded differs from process to process, so a seed would not repeat a run.
+    There is no setting for it; where the name is gone, nothing is changed.
+    """
+    from hypothesis.internal.conjecture import providers
+
+    kept = getattr(providers, "_get_local_constants", None)
+    if kept is not None:
+        none = type(kept())()
+        providers._get_local_constants = lambda: none
+
+
 def keeps_law(
-    target: Target, family: str, cases: SearchStrategy[Case], share: float = 1.0
+    target: Target,
+    family: str,
+    cases: SearchStrategy[Case],
+    share: float = 1.0,
+    *,
+    before: Before | None = None,
+    after: After | None = None,
 ) -> Verdict:
-    """Passed if no made-up request breaks its law, and the server answers as before after them."""
+    """Passed if no made-up request breaks its law, and the server answers as before after them.
+
+    :param share: how many of them there are, of as many as were asked for.
+    """
     from hypothesis import HealthCheck, Phase, given, seed, settings
 
+    _draw_by_the_seed_alone()
     setup = target.setup
     target.patience = Patience(silence_s=min(setup.silence_s, SILENCE_S))
     examples = max(1, round((setup.fuzz or EXAMPLES) * share))
-    shrinking = Shrinking(target)
+    shrinking = Shrinking(target, before, after)
     quiet: dict[str, Any] = {"database": None, "deadline": None, "print_blob": False}
     start = zlib.crc32(f"{setup.fuzz_seed}/{family}".encode())
 

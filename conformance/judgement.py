@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from .baseline import Baseline
@@ -15,6 +16,7 @@ from .parameters import judged, support
 FINDINGS = ("failed", "not_testable")
 JUDGED = ("passed", "failed", "not_testable")
 UNDECIDED = ("not_judged", "unstable", "errored")
+OF_CLIENTS = "clients/"  # checks that ask what one client asks
 SHOWN = (*FINDINGS, "unstable", "errored")  # what asks for a reader
 
 Line = dict[str, Any]  # a verdict of run.jsonl
@@ -25,6 +27,9 @@ _BELOW = re.compile(
 )
 
 
+_NO_ROUTE = re.compile(r"/\S+ is answered ")  # see calibrate.missing_routes
+
+
 def judge_run(
     verdicts: Sequence[Line],
     *,
@@ -32,17 +37,22 @@ def judge_run(
     missing_claims: Iterable[str] = (),
     interrupted: bool = False,
     partial: bool = False,
-    every_client: Iterable[str] = (),
+    needs: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    absent: Iterable[str] = (),
     baseline: Baseline | None = None,
 ) -> dict[str, Any]:
-    """The footer of a run, all but its time."""
+    """The footer of a run, all but its time.
+
+    :param needs: the clients there are, each with the classes that it cannot do without.
+    :param absent: the classes that the target does not offer, also those that no check judges.
+    """
     known = baseline or Baseline()
     made: dict[str, Any] = {
         "headline": headline(verdicts, known),
         "counts": counts(verdicts),
         "by_level": _split(verdicts, "level"),
         "by_class": _split(verdicts, "class"),
-        "clients": clients(verdicts, every_client),
+        "clients": clients(verdicts, needs, absent),
         "identical": identical(verdicts, partial=partial),
         "causes": [[line["id"] for line in group] for group in causes(verdicts)],
         "exit_status": exit_status(verdicts, strict, missing_claims, interrupted, known),
@@ -82,9 +92,13 @@ def identical(verdicts: Sequence[Line], *, partial: bool = False) -> dict[str, A
     findings = [line for line in verdicts if line["verdict"] in FINDINGS]
     levels = [f"{number} {level}" for level in Level
               if (number := sum(line["level"] == level for line in findings))]  # fmt: skip
-    absent = dict.fromkeys(line["class"] for line in verdicts if line["verdict"] == "not_offered")
+    some = dict.fromkeys(line["class"] for line in verdicts if line["verdict"] == "not_offered")
+    there = {line["class"] for line in verdicts if line["verdict"] != "not_offered"}
+    lacks = [name for name in some if name not in there]
+    partly = [name for name in some if name in there]
     parts = [f"{', '.join(levels)} failed"] if levels else []
-    parts += [f"{', '.join(absent)} not offered"] if absent else []
+    parts += [f"{', '.join(lacks)} not offered"] if lacks else []
+    parts += [f"parts of {', '.join(partly)} not offered"] if partly else []
     if parts:
         return {"verdict": False, "because": "; ".join(parts)}
     found = counts(verdicts)
@@ -95,36 +109,61 @@ def identical(verdicts: Sequence[Line], *, partial: bool = False) -> dict[str, A
     return {"verdict": True, "because": f"none of {len(verdicts)} checks tells them apart"}
 
 
-def clients(verdicts: Iterable[Line], every: Iterable[str] = ()) -> list[dict[str, Any]]:
-    """For each client: whether a failed check breaks it; None if nothing of it was judged."""
-    of: dict[str, list[Line]] = {name: [] for name in every}
+def clients(
+    verdicts: Iterable[Line],
+    needs: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    absent: Iterable[str] = (),
+) -> list[dict[str, Any]]:
+    """For each client: whether it works, breaks, or is not offered, or not judged, its needs."""
+    of: dict[str, list[Line]] = {name: [] for name in needs}
     for line in verdicts:
         for client in line["breaks"]:
             of.setdefault(client, []).append(line)
-    return [_client(name, of[name]) for name in sorted(of, key=str.lower)]
+    gone = set(absent)
+    return [
+        _client(name, of[name], needs.get(name, ()), gone) for name in sorted(of, key=str.lower)
+    ]
 
 
-def _client(name: str, lines: list[Line]) -> dict[str, Any]:
+def _client(name: str, lines: list[Line], needs: Sequence[str], gone: set[str]) -> dict[str, Any]:
     failed = [line["id"] for line in lines if line["verdict"] in FINDINGS]
-    judged = any(line["verdict"] in JUDGED for line in lines)
-    groups = dict.fromkeys(line["class"] for line in lines)
-    by_class = {group: _needs([one for one in lines if one["class"] == group]) for group in groups}
+    groups = dict.fromkeys([*(line["class"] for line in lines), *needs])
+    by_class = {
+        group: _needs([one for one in lines if one["class"] == group], group in gone)
+        for group in groups
+    }
+    verdict = _whether(by_class, needs)
+    missing = "not_judged" if verdict == "not_judged" else "not_offered"
     return {
         "client": name,
-        "works": not failed if judged else None,
+        "works": {"works": True, "breaks": False}.get(verdict),
+        "verdict": verdict,
+        "lacks": [group for group in needs if by_class[group] == missing],
         "failed": failed,
         "by_class": by_class,
     }
 
 
-def _needs(lines: list[Line]) -> str:
-    """How a client fares with one class."""
+def _whether(by_class: Mapping[str, str], needs: Sequence[str]) -> str:
+    """How a client fares as a whole: what breaks comes first, then what it cannot do without."""
+    words = [by_class[group] for group in needs] or list(by_class.values())
+    if "breaks" in by_class.values():
+        return "breaks"
+    if needs:
+        return next((one for one in ("not_offered", "not_judged") if one in words), "works")
+    return next((one for one in ("works", "not_offered") if one in words), "not_judged")
+
+
+def _needs(lines: list[Line], gone: bool) -> str:
+    """How a client fares with one class, which may be gone without that a check says so."""
     found = {line["verdict"] for line in lines}
     if found & set(FINDINGS):
         return "breaks"
-    if "passed" in found:
+    own = {line["verdict"] for line in lines
+           if line["id"].startswith(OF_CLIENTS) and line["level"] == "MUST"}  # fmt: skip
+    if "passed" in found and "not_offered" not in own:
         return "works"
-    return "not_offered" if "not_offered" in found else "not_judged"
+    return "not_offered" if gone or "not_offered" in found else "not_judged"
 
 
 def causes(verdicts: Iterable[Line]) -> list[list[Line]]:
@@ -143,10 +182,12 @@ def _cause(line: Line) -> str:
     Where the answer failed below what was asked (a status, a broken line) or lacked a key, what
     the check was about does not matter.
     """
-    expected, actual = line.get("expected"), line.get("actual")
+    expected, actual, reason = line.get("expected"), line.get("actual"), line.get("reason") or ""
+    if _NO_ROUTE.match(reason):
+        return reason
     if isinstance(actual, str) and _BELOW.match(actual):
         return json.dumps([line["verdict"], actual])
-    if isinstance(expected, str) and expected.startswith("a key "):
+    if isinstance(expected, str) and expected.startswith(("a key ", "`error` to be")):
         return json.dumps([line["verdict"], expected])
     if line["verdict"] == "not_testable":
         return json.dumps([line["verdict"], line.get("reason")])

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from .evidence import Exchange, Wrong, parse_object, shortened
+from .evidence import Exchange, Record, Wrong, parse_object, shortened
 from .schema import violation
 
 
@@ -21,6 +21,7 @@ class Law(StrEnum):
     LACKING = "status 400 or 404 and a JSON error"
     OPTION = "status 400 (or 500, as Ollama has it) and a JSON error"
     SURVIVED = "status 200 and an answer by the schema, or 4xx and a JSON error"
+    DONE = "status 200 and an empty body"
 
 
 STATUSES = {
@@ -29,7 +30,9 @@ STATUSES = {
     Law.LACKING: (400, 404),
     Law.OPTION: (400, 500),
     Law.SURVIVED: (200, *range(400, 500)),
+    Law.DONE: (200,),
 }
+PROGRESS = ("create", "pull", "push")  # their records end in success
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,7 @@ class Case:
     streams: bool = False
     loads: bool = False  # nothing is asked: the answer is that of loading
     wild: bool = False  # the model may say bytes that are no text
+    vectors: int | None = None  # how many there have to be
 
 
 def broken(got: Exchange, case: Case) -> str | None:
@@ -51,6 +55,8 @@ def broken(got: Exchange, case: Case) -> str | None:
     try:
         if got.code not in STATUSES[case.law]:
             return f"status {got.status}: {shortened(got.loose_text)}"
+        if case.law is Law.DONE:
+            return f"a body: {shortened(got.loose_text)}" if got.body else None
         return _answer(got, case) if got.code == 200 else _error(got)
     except Wrong as wrong:
         return f"{wrong.actual}, where {wrong.expected} belongs"
@@ -67,14 +73,29 @@ def _answer(got: Exchange, case: Case) -> str | None:
     if not case.shape or (case.wild and _unfinished(got)):
         return None
     if not case.streams or (case.loads and len(got.body.splitlines()) == 1):
-        return violation(parse_object(got.text, "the body"), case.shape, "response")
+        told = parse_object(got.text, "the body")
+        return violation(told, case.shape, "response") or _counted(told, case)
     problems = (violation(record, case.shape, "record") for record in got.records)
     found = next((problem for problem in problems if problem), None)
     if found is None and case.shape in ("chat", "generate"):
         done = [record["done"] for record in got.records]
         if done != [False] * (len(done) - 1) + [True]:
             return f"`done` was {done}"
+    if found is None and case.shape in PROGRESS:
+        ended = [record["status"] == "success" for record in got.records]
+        if ended != [False] * (len(ended) - 1) + [True]:
+            return f"success was told in records {[at for at, one in enumerate(ended) if one]}"
     return found
+
+
+def _counted(told: Record, case: Case) -> str | None:
+    """What is wrong with the number of vectors, or with their sizes."""
+    if case.vectors is None:
+        return None
+    sizes = [len(one) for one in told["embeddings"]]
+    if len(sizes) != case.vectors:
+        return f"{len(sizes)} vectors for {case.vectors} texts"
+    return f"vectors of the sizes {sizes}" if len(set(sizes)) > 1 else None
 
 
 def _unfinished(got: Exchange) -> bool:

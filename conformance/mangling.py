@@ -59,6 +59,21 @@ def noise() -> SearchStrategy[Case]:
     )
 
 
+def deeply_nested(model: str) -> list[Case]:
+    """An unknown field of many levels, which may be refused, but must be survived."""
+    return [_odd(model, _nested(depth, arrays)) for depth in DEEP for arrays in (True, False)]
+
+
+def _odd(
+    model: str, odd: bytes, prompt: bytes = b'"a"', again: bytes = b"", gap: bytes = b""
+) -> Case:
+    """A request to generate with an odd value in a field that nobody knows."""
+    name = json.dumps(model).encode()
+    fields = b'"stream": false, "options": {"num_predict": 2}, "\xc3\xa9": %b' % odd
+    body = b'%b{"model": %b, %b"prompt": %b, %b}%b' % (gap, name, again, prompt, fields, gap)
+    return Case("POST", "/api/generate", body, Law.SURVIVED, "generate", wild=True)
+
+
 def hard_to_read(model: str) -> SearchStrategy[Case]:
     """JSON as few write it: it may be refused, but it must be survived."""
     from hypothesis import strategies as st
@@ -78,11 +93,8 @@ def hard_to_read(model: str) -> SearchStrategy[Case]:
     unknown = st.one_of(texts, bytes_, deep, huge, long)
 
     def case(prompt: bytes, odd: bytes, twice: bool, spaced: bool) -> Case:
-        name, gap = json.dumps(model).encode(), b" \r\n\t" if spaced else b""
         again = b'"prompt": "b", ' if twice else b""
-        fields = b'"stream": false, "options": {"num_predict": 2}, "\xc3\xa9": %b' % odd
-        body = b'%b{"model": %b, %b"prompt": %b, %b}%b' % (gap, name, again, prompt, fields, gap)
-        return Case("POST", "/api/generate", body, Law.SURVIVED, "generate", wild=True)
+        return _odd(model, odd, prompt, again, b" \r\n\t" if spaced else b"")
 
     return st.builds(case, prompts, unknown, st.booleans(), st.booleans())
 

@@ -211,7 +211,7 @@ def _ours(models: list[Json], token: str) -> list[Json]:
 
 
 def _text(text: str, token: str) -> str:
-    text = text.replace(f"{OUR_NAME}{token}", f"{OUR_NAME}TOKEN")
+    text = re.sub(f"({OUR_NAME}){re.escape(token)}", r"\1TOKEN", text, flags=re.IGNORECASE)
     text = _DIGEST.sub("<digest>", text)
     text = _PATH.sub("<path>", text)
     text = _LAYER.sub("layer", text)

@@ -22,13 +22,14 @@ import pytest
 from . import hooks
 from .baseline import Baseline, BaselineError, read_baseline
 from .check import Check
-from .clients import EVERY
+from .clients import NEEDS
 from .document import RunDocument
 from .evidence import Json
 from .heading import header, now
-from .items import PROPERTY, Suite
-from .judgement import judge_run
+from .items import PROPERTY, CheckItem, Suite
+from .judgement import FINDINGS, judge_run
 from .normal import normal
+from .provision import farewell
 from .reference import Reference, find_reference, read_reference
 from .run import (
     SUITES,
@@ -43,6 +44,9 @@ from .settings import Settings, target_address
 from .setup import Setup, read_setup
 
 MAX_SILENCES, IMPATIENT_S = 2, 3.0
+SILENT = "nothing came for"  # of a target that hangs
+MAX_REASON = 400  # characters
+DOUBTED = (*FINDINGS, "unstable")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -61,6 +65,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--target-record", action="store_true", help="tell listeners what was said")
     group.addoption("--target-fuzz", metavar="N", type=int, default=0, help="made-up requests")
     group.addoption("--target-fuzz-seed", metavar="N", type=int, default=0)
+    group.addoption("--target-keep", action="store_true", help="leave what the run creates")
     group.addoption("--target-out", metavar="DIR", type=Path, help="write the documents here")
 
 
@@ -94,6 +99,7 @@ def pytest_configure(config: pytest.Config) -> None:
         record=option.target_record,
         fuzz=option.target_fuzz,
         fuzz_seed=option.target_fuzz_seed,
+        keep=option.target_keep,
     )
     if config.args_source is not config.ArgsSource.ARGS:
         config.args = [str(SUITES)]
@@ -146,9 +152,14 @@ class Judge:
         if settings.reference is not None:
             self.reference = find_reference(settings.reference, settings.model)
             if self.reference.setup is not None:  # asked as the target is, by the same chance
-                setup = self._as_asked(self.reference.setup)
+                setup = replace(self._as_asked(self.reference.setup), keep=False)
                 self.reference = replace(self.reference, setup=setup)
-        self.setup = self._as_asked(prepare(settings.address, settings.model))
+        try:
+            self.setup = self._as_asked(prepare(settings.address, settings.model))
+        except BaseException:
+            if self.reference is not None and self.reference.setup is not None:
+                dismiss(self.reference.setup)
+            raise
 
     def _as_asked(self, setup: Setup) -> Setup:
         """With what the user said of registries and of made-up requests."""
@@ -159,6 +170,7 @@ class Judge:
             registry_bind=settings.registry_bind,
             fuzz=settings.fuzz,
             fuzz_seed=settings.fuzz_seed,
+            keep=settings.keep,
         )
 
     @pytest.hookimpl(optionalhook=True)
@@ -183,6 +195,11 @@ class Judge:
         is_suite = file_path.parent == SUITES and file_path.name[0] != "_"
         return Suite.from_parent(parent, path=file_path, judge=self) if is_suite else None
 
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Where several workers share the checks, those that must be alone come last."""
+        if self.worker is not None:
+            items.sort(key=lambda item: isinstance(item, CheckItem) and item.check.alone)
+
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
         """Tell the listeners how many checks there will be."""
@@ -199,14 +216,27 @@ class Judge:
 
     def verdict(self, check: Check) -> dict[str, Any]:
         """Judge one check; in company, one that must be alone waits for the others."""
-        assert self.setup is not None
-        if self.worker is None:
-            line = self._judge(check)
-        else:
-            with _company(self.setup.token, alone=check.alone or check.race):
-                line = self._judge(check)
-        self._lose_patience("nothing came for" in str(line["actual"]))
+        line = self._judge(check) if self.worker is None else self._in_company(check)
+        self._lose_patience(SILENT in str(line["actual"]))
         return line
+
+    def _in_company(self, check: Check) -> dict[str, Any]:
+        """The verdict beside other workers; what does not pass beside them is judged again, alone.
+
+        So a run of several workers finds what a run of one finds: company only saves time.
+        """
+        assert self.setup is not None
+        with _company(self.setup.token, alone=check.alone):
+            line = self._judge(check)
+        if check.alone or line["verdict"] not in DOUBTED or SILENT in str(line["actual"]):
+            return line
+        with _company(self.setup.token, alone=True):
+            again = self._judge(check)
+        if again["verdict"] != line["verdict"]:
+            again["attempts"] = [line["verdict"], *again.get("attempts", [again["verdict"]])]
+            why = f"only beside other checks: {line['reason']}: {line['actual']}"[:MAX_REASON]
+            again["reason"] = again["reason"] or why
+        return again
 
     def _judge(self, check: Check) -> dict[str, Any]:
         """The verdict; with what was said where someone wants that, and what another said."""
@@ -249,7 +279,7 @@ class Judge:
             dismiss(self.reference.setup)
         if self.worker is not None or self.setup is None:
             return
-        dismiss(self.setup)
+        kept = dismiss(self.setup)
         _lock(self.setup.token).unlink(missing_ok=True)
         if not self.started:
             return
@@ -260,10 +290,13 @@ class Judge:
             missing_claims=missing,
             interrupted=exitstatus == pytest.ExitCode.INTERRUPTED,
             partial=len(self.verdicts) < self.whole,
-            every_client=EVERY,
+            needs=NEEDS,
+            absent=self.setup.absent,
             baseline=self.settings.baseline,
         )
         made = {"kind": "footer", "finished_at": now(), **footer}
+        if self.setup.keep:
+            made["kept"] = {"models": kept, "delete": farewell(self.setup.url, kept)}
         self.config.hook.pytest_parallama_finished(footer=made)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 
 from .evidence import Exchange, Json, Wrong
 from .script import load_script, safetensors, weights
@@ -60,3 +61,22 @@ def remove(target: Target, names: list[str]) -> None:
     """Delete models; one that is not there is no matter."""
     for name in names:
         target.delete("/api/delete", model=name)
+
+
+def left(target: Target) -> list[str]:
+    """The models of this run that the target lists, those of its registries too."""
+    mark = f"parallama-check-{target.setup.token}/"
+    try:
+        models = target.get("/api/tags").ok.object["models"]
+    except Wrong:
+        return []
+    entries = models if isinstance(models, list) else []
+    names = [one.get("name") for one in entries if isinstance(one, dict)]
+    return sorted(name for name in names if isinstance(name, str) and mark in name)
+
+
+def farewell(url: str, names: Sequence[str]) -> str:
+    """A command line that deletes models which were kept."""
+    body = shlex.quote('{"model": "') + '"$name"' + shlex.quote('"}')
+    ask = f"curl -sS -X DELETE {shlex.quote(f'{url}/api/delete')} -d {body}"
+    return f"for name in {shlex.join(names)}; do {ask}; done"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,15 +10,11 @@ from typing import Any
 from .address import parse_address
 from .check import Check
 from .normal import normal, partings
+from .recording import read_lines
 from .run import judge_whole, prepare
 from .setup import Setup, read_setup
 
-SCHEMA = "parallama/exchanges/1"
 MAX_PARTINGS = 5  # kept of one check
-
-
-class RecordingError(ValueError):
-    """Why a recording cannot be used, as a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,50 +77,6 @@ def read_reference(document: dict[str, Any]) -> Reference:
 
 def read_recording(path: Path) -> Reference:
     """What `record` wrote. Raises RecordingError."""
-    try:
-        lines = [json.loads(one) for one in path.read_text(encoding="utf-8").split("\n") if one]
-    except (OSError, ValueError) as error:
-        raise RecordingError(f"{path}: cannot be read: {error}") from error
-    if not lines or not isinstance(lines[0], dict) or lines[0].get("schema") != SCHEMA:
-        raise RecordingError(f"{path}: is no recording of `parallama-conformance record`")
-    if lines[-1].get("kind") != "footer":
-        raise RecordingError(f"{path}: has no footer: the recording was cut short")
-    recorded = {
-        one["id"]: Recorded(one["verdict"], one["exchanges"])
-        for one in lines
-        if one["kind"] == "check"
-    }
-    return Reference(str(path), lines[0]["target"]["version"], None, recorded)
-
-
-class Recorder:
-    """Listens to a run and writes down what was said: goldens, or a reference for later."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.lines: list[dict[str, Any]] = []
-        self.header: dict[str, Any] = {}
-
-    def pytest_parallama_started(self, header: dict[str, Any]) -> None:
-        """Keep who is asked."""
-        self.header = header
-
-    def pytest_parallama_exchanges(
-        self, verdict: dict[str, Any], exchanges: list[dict[str, Any]]
-    ) -> None:
-        """Keep what was said, each thing once."""
-        once = {json.dumps(one, sort_keys=True): one for one in exchanges}
-        told = {"kind": "check", "id": verdict["id"], "verdict": verdict["verdict"]}
-        self.lines.append({**told, "exchanges": list(once.values())})
-
-    def pytest_parallama_finished(self, footer: dict[str, Any]) -> None:
-        """Write it whole, or not at all where the run was interrupted."""
-        if footer["interrupted"]:
-            return
-        head = {key: self.header[key] for key in ("suite_version", "started_at", "target")}
-        said = sum(len(line["exchanges"]) for line in self.lines)
-        end = {"kind": "footer", "checks": len(self.lines), "exchanges": said}
-        whole = [{"kind": "header", "schema": SCHEMA, **head}, *self.lines, end]
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        text = "".join(json.dumps(line) + "\n" for line in whole)
-        self.path.write_text(text, encoding="utf-8")
+    header, *checks, _ = read_lines(path)
+    recorded = {one["id"]: Recorded(one["verdict"], one["exchanges"]) for one in checks}
+    return Reference(str(path), header["target"]["version"], None, recorded)

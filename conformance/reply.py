@@ -31,7 +31,7 @@ class Reply:
         """A count of the final record."""
         value = self.final[name]
         if type(value) is not int or value < 0:
-            raise Wrong(f"{name} to be a whole number", value)
+            raise Wrong(f"{name} to be a whole number", value, self.final.of)
         return value
 
     @property
@@ -65,7 +65,7 @@ def _message(record: Record, got: Exchange) -> Record:
     if got.request.path.startswith("/api/chat"):
         message = record["message"]
         if not isinstance(message, Record):
-            raise Wrong("`message` to be an object", message)
+            raise Wrong("`message` to be an object", message, got)
         return message
     return Record(content=record["response"], thinking=record.get("thinking", ""))
 

@@ -13,13 +13,20 @@ from pathlib import Path
 from typing import Any
 
 from .address import Address
-from .calibrate import absent_classes, calibrate, listed_names, recites
+from .calibrate import (
+    absent_classes,
+    calibrate,
+    listed_names,
+    missing_routes,
+    mute,
+    recites,
+)
 from .check import CHECKS, Check, Level, Outcome, Undecided, Verdict
 from .clients import consequences
 from .evidence import Exchange, Json, Wrong
 from .extra import dismiss_extras
-from .provision import provision, remove
-from .setup import Calibration, Setup
+from .provision import left, provision, remove
+from .setup import FAMILIES, Calibration, Setup, lacking
 from .target import Target
 from .wire import Patience
 
@@ -76,7 +83,7 @@ def prepare(address: Address, model: str | None, silence_s: float = 90.0) -> Set
     first = reach(address, silence_s)
     calibration = calibrate(Target(setup, Patience(silence_s=min(silence_s, ROUTE_SILENCE_S))))
     setup = replace(setup, calibration=calibration, server=first.header("Server"))
-    setup = replace(setup, version=_version(Target(setup)))
+    setup = replace(setup, missing=missing_routes(Target(setup)), version=_version(Target(setup)))
     try:
         setup = _with_models(setup, model)
         return replace(setup, absent=absent_classes(Target(setup)))
@@ -98,10 +105,10 @@ def _with_models(setup: Setup, model: str | None) -> Setup:
     if model is not None:
         scripted = recites(target, model)
         if setup.calibration.trusts_status and target.exchanges[-1].status == 404:
-            names = listed_names(target)
-            there = f"; there are: {', '.join(names)}" if names else ""
-            raise NoSuchModel(f"{setup.url} has no model {model!r}{there}")
+            _require_listed(target, model)
         return replace(setup, model=model, scripted=scripted)
+    if mute(setup) is not None:  # a name is all that is needed
+        return replace(setup, model=next(iter(listed_names(target)), None))
     prefix = f"parallama-check-{setup.token}"
     try:
         made = provision(target, prefix)
@@ -119,12 +126,29 @@ def _with_models(setup: Setup, model: str | None) -> Setup:
     )
 
 
-def dismiss(setup: Setup) -> None:
-    """Delete the models that `prepare` created, and those that checks asked for since."""
-    dismiss_extras(Target(setup, FAREWELL))
-    if setup.provision is not None:
-        prefix = f"parallama-check-{setup.token}"
-        remove(Target(setup, FAREWELL), [f"{prefix}/scripted", f"{prefix}/plain"])
+def _require_listed(target: Target, model: str) -> None:
+    """Raises NoSuchModel where a model that is not found is not listed either."""
+    names = listed_names(target)
+    found = {model, f"{model}:latest"} & set(names) or "/api/generate" in target.setup.missing
+    if not found:
+        there = f"; there are: {', '.join(names)}" if names else ""
+        raise NoSuchModel(f"{target.setup.url} has no model {model!r}{there}")
+
+
+def dismiss(setup: Setup) -> list[str]:
+    """Delete what was created on the target in this run; the models that are kept, where they are.
+
+    Also what checks left that were broken off, of which only the target knows.
+    """
+    target = Target(setup, FAREWELL)
+    dismiss_extras(target)
+    if setup.keep:
+        return left(target)
+    prefix = f"parallama-check-{setup.token}"
+    made = [f"{prefix}/scripted", f"{prefix}/plain"] if setup.provision is not None else []
+    remove(target, made)
+    remove(target, left(target))
+    return []
 
 
 def judge(check: Check, setup: Setup, claims: Iterable[str] = ()) -> dict[str, Any]:
@@ -168,17 +192,45 @@ def _attempt(check: Check, setup: Setup, claims: Iterable[str]) -> tuple[Verdict
     if absent is not None:
         return _absent(check, absent, claims), target
     try:
-        return check.run(target), target
-    except Wrong as wrong:
-        return Verdict(Outcome.FAILED, wrong.expected, wrong.actual, str(wrong)), target
-    except Undecided as undecided:
-        if undecided.outcome is Outcome.NOT_OFFERED:
-            return _absent(check, undecided.reason, claims), target
-        return Verdict(undecided.outcome, reason=undecided.reason), target
-    except Exception as error:
-        return _raised(check, error), target
+        found = _run(check, target)
     finally:
         target.clean()
+    if found.outcome is Outcome.FAILED:
+        found = _for_want_of_a_route(found, target)
+    if found.outcome is Outcome.NOT_OFFERED:
+        found = _absent(check, found.reason or "", claims)
+    return found, target
+
+
+def _run(check: Check, target: Target) -> Verdict:
+    try:
+        return check.run(target)
+    except Wrong as wrong:
+        return _wrong(wrong)
+    except Undecided as undecided:
+        return Verdict(undecided.outcome, reason=undecided.reason)
+    except Exception as error:
+        return _raised(check, error)
+
+
+def _for_want_of_a_route(verdict: Verdict, target: Target) -> Verdict:
+    """A failure, told as what it is where all it shows is that a route is missing.
+
+    It stays one where nothing else was asked; where it was asked on the way, we could not tell.
+    """
+    reasons = [target.missing(one) for one in target.exchanges]
+    shown = target.missing(verdict.evidence) if verdict.evidence else next(iter(reasons[-1:]), None)
+    if shown is None:
+        return verdict
+    for family, paths in FAMILIES.items():
+        if shown.split()[0] in paths and (why := lacking(target.setup, family)):
+            return replace(verdict, outcome=Outcome.NOT_OFFERED, reason=why)
+    outcome = Outcome.FAILED if all(reasons) else Outcome.NOT_TESTABLE
+    return replace(verdict, outcome=outcome, reason=shown)
+
+
+def _wrong(wrong: Wrong) -> Verdict:
+    return Verdict(Outcome.FAILED, wrong.expected, wrong.actual, str(wrong), wrong.evidence)
 
 
 def _absent(check: Check, why: str, claims: Iterable[str]) -> Verdict:

@@ -10,7 +10,7 @@ from .evidence import Json
 from .script import FIXTURES
 
 if TYPE_CHECKING:
-    from jsonschema import Draft202012Validator
+    from jsonschema import Draft202012Validator, ValidationError
 
 SCHEMAS = FIXTURES / "schemas" / "native"
 
@@ -26,10 +26,29 @@ def validator(name: str, shape: str) -> Draft202012Validator:
 
 def violation(value: Json, name: str, shape: str) -> str | None:
     """What is wrong with a value, in one line; None when it is valid."""
-    from jsonschema.exceptions import best_match
-
-    problem = best_match(validator(name, shape).iter_errors(value))
-    if problem is None:
+    found = next(validator(name, shape).iter_errors(value), None)
+    if found is None:
         return None
+    problem = _meant(found)
     place = problem.json_path.removeprefix("$").lstrip(".")
-    return f"{place}: {problem.message[:300]}" if place else problem.message[:300]
+    told = problem.message[:300]
+    if problem.validator is None:  # the schema of what must not be there
+        told = f"a key that does not belong there, with {problem.instance!r}"[:300]
+    return f"{place}: {told}" if place else told
+
+
+def _meant(problem: ValidationError) -> ValidationError:
+    """Of the forms that a value may have, what is wrong with the one that it comes nearest to.
+
+    A record that says `done` is no chunk, whatever else it has.
+    """
+    while problem.context:
+        forms: dict[object, list[ValidationError]] = {}
+        for one in problem.context:
+            forms.setdefault(one.relative_schema_path[0], []).append(one)
+        problem = min(forms.values(), key=_distance)[0]
+    return problem
+
+
+def _distance(problems: list[ValidationError]) -> tuple[bool, int]:
+    return any(list(one.relative_path) == ["done"] for one in problems), len(problems)

@@ -31,6 +31,7 @@ class Settings:
     record: bool = False  # tell listeners what was said
     fuzz: int = 0  # made-up requests of each family; 0: a few
     fuzz_seed: int = 0
+    keep: bool = False  # leave on the target what the run creates
 
     @property
     def selection(self) -> dict[str, Any]:

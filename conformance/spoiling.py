@@ -107,6 +107,22 @@ def valid(name: str, model: str, without: Iterable[str] = ()) -> SearchStrategy[
     return st.builds(case, shapes.values(), st.booleans())
 
 
+def plainly(name: str, model: str) -> list[Case]:
+    """Requests to chat or generate that are often sent, so that none of these is left to chance."""
+    user, answer = {"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}
+    ask: dict[str, Json] = {"messages": [user]} if name == "chat" else {"prompt": "a"}
+    history: dict[str, Json] = (
+        {"messages": [user, answer, user]} if name == "chat" else {"prompt": "a", "context": [3, 4]}
+    )
+    forms: list[dict[str, Json]] = [ask, history, {**ask, "logprobs": True, "top_logprobs": 2}]
+    base: dict[str, Json] = {"model": model, "options": {"num_predict": 3}}
+    return [
+        Case("POST", f"/api/{name}", encoded({**base, **form, "stream": stream}), Law.ANSWERED,
+             name, streams=stream)
+        for form in forms for stream in (True, False)
+    ]  # fmt: skip
+
+
 def raw(model: str) -> SearchStrategy[Case]:
     """Prompts that go to the model untouched, whatever they hold."""
     from hypothesis import strategies as st

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from .address import parse_address
-from .check import not_judged, not_testable
+from .check import Outcome, Undecided, not_judged, not_testable
 from .evidence import Exchange, Json, Request
 from .script import Distribution, Recital, Script, load_script
-from .setup import Setup
+from .setup import BLOBS, DENIALS, Setup, lacking, route_of
+from .together import at_once, line_up
 from .wire import Connection, Patience
 
 GREEDY = {"temperature": 0}
 MAX_ORDINARY_TOKENS = 48  # an ordinary model is slow, and its words are not judged
 NOBODY = "parallama-check-nobody"  # a model that cannot exist
+HEARTBEATS = ("/api/version", "/api/tags")
 ORDINARY = {  # what an ordinary model is asked where the script has a recital
     "greeting": "Hello",
     "count": "Count from 1 to 200.",
@@ -33,6 +35,7 @@ class Target:
         self.address = parse_address(setup.url)
         self.patience = patience or Patience(silence_s=setup.silence_s)
         self.exchanges: list[Exchange] = []
+        self.begun: threading.Event | None = None  # set when the first of an answer has come
         self.created: list[str] = []
 
     # -- asking -----------------------------------------------------------------------------
@@ -51,6 +54,8 @@ class Target:
         request = encoded(method, path, body, headers)
         try:
             with Connection(self.address, self.patience) as connection:
+                line_up()
+                connection.begun = self.begun
                 got = connection.exchange(request, version=version, hang_up_after=hang_up_after)
         except OSError as error:
             why = f"no connection: {error.strerror or error}"
@@ -82,12 +87,26 @@ class Target:
 
     def latency_ms(self) -> float:
         """What the way there and back takes: the quickest of three small answers."""
-        return min(self.get("/api/version").elapsed_ms for _ in range(3))
+        return min(self.get(self.heartbeat).elapsed_ms for _ in range(3))
 
     def at_once(self, asks: Sequence[Callable[[], Exchange]]) -> list[Exchange]:
         """Ask them all at the same time; answers in the order of the asks."""
-        with ThreadPoolExecutor(len(asks)) as pool:
-            return list(pool.map(lambda ask: ask(), asks))
+        return at_once(asks)
+
+    # -- routes -----------------------------------------------------------------------------
+
+    @property
+    def heartbeat(self) -> str:
+        """The path of a GET that is answered by every server that lives."""
+        there = (path for path in HEARTBEATS if path not in self.setup.missing)
+        return next(there, "/")
+
+    def missing(self, got: Exchange) -> str | None:
+        """That this answer only says that there is no such route, in a sentence; else None."""
+        told = got.status in (404, *DENIALS) or self.setup.calibration.denied(got)
+        if got.error is not None or not told:
+            return None
+        return self.setup.missing.get(route_of(got.request.path))
 
     # -- models -----------------------------------------------------------------------------
 
@@ -95,6 +114,8 @@ class Target:
     def model(self) -> str:
         """The model to talk to."""
         if self.setup.model is None:
+            if (why := lacking(self.setup, "generation")) is not None:
+                raise Undecided(Outcome.NOT_OFFERED, why)
             not_testable("there is no model: none could be created; name one with --model")
         return self.setup.model
 
@@ -127,9 +148,9 @@ class Target:
         return name
 
     def clean(self) -> None:
-        """Delete what this check created."""
+        """Delete what this check created, unless it is to be kept."""
         aside = Target(self.setup, self.patience)  # this is no evidence
-        for name in self.created:
+        for name in [] if self.setup.keep else self.created:
             aside.delete("/api/delete", model=name)
         self.created.clear()
 
@@ -144,6 +165,8 @@ class Target:
         """Chat fields that ask for a recital, or for something like it of an ordinary model."""
         if self.setup.scripted:
             return self.recital(id).asked
+        if id not in ORDINARY:
+            not_judged("needs the scripted model, whose words are known")
         return {"messages": [{"role": "user", "content": ORDINARY[id]}]}
 
     def chat(
@@ -175,11 +198,18 @@ class Target:
 def encoded(
     method: str, path: str, body: bytes | None, headers: Mapping[str, str] | None
 ) -> Request:
-    """A request with Content-Length and Connection: close, unless the headers say otherwise."""
+    """A request with Content-Length and Connection: close, unless the headers say otherwise.
+
+    A body of a route that reads JSON is called JSON: that it need not be is one check's sentence.
+    """
     given = dict(headers or {})
     lowered = {name.lower() for name in given}
+    if body is not None and "content-type" not in lowered and not path.startswith(BLOBS):
+        given["Content-Type"] = "application/json"
     if body is not None and not lowered & {"content-length", "transfer-encoding"}:
         given["Content-Length"] = str(len(body))
     if "connection" not in lowered:
         given["Connection"] = "close"
+    if not given.get("Content-Type", "?"):
+        del given["Content-Type"]  # asked for without one
     return Request(method, path, tuple(given.items()), body)

@@ -91,6 +91,8 @@ class Terminal:
         self._show_verdicts(footer)
         if footer["interrupted"]:
             self.console.print("[yellow]interrupted: what follows is not the whole[/]")
+        if "kept" in footer:
+            self._show_kept(footer["kept"])
         colour = {0: "green", 1: "red"}.get(footer["exit_status"], "yellow")
         self.console.print(f"\n[bold {colour}]{escape(footer['headline'])}[/]", highlight=False)
 
@@ -112,6 +114,16 @@ class Terminal:
                 level = group[0]["level"]
                 self.console.print(f"\n[bold]{level}[/]")
             self.console.print(finding(group))
+
+    def _show_kept(self, kept: dict[str, Any]) -> None:
+        """The models that stay, and how to be rid of them; their blobs go with them."""
+        names = kept["models"]
+        self.console.print(f"\n[bold]Kept[/]: {len(names)} models, and the blobs they consist of")
+        for name in names:
+            self.console.print(f"  {name}", markup=False, highlight=False)
+        if names:
+            self.console.print("  [dim]delete them (their blobs go with them):[/]")
+            self.console.print(f"  {kept['delete']}", style="cyan", markup=False, highlight=False)
 
     def _show_baseline(self, weighed: dict[str, list[dict[str, str]]]) -> None:
         for word, title, style in (
@@ -156,6 +168,10 @@ class Terminal:
             self.console.print(_broken(one))
         if working:
             self.console.print(f"  [green]work[/]: {', '.join(working)}", highlight=False)
+        for word in ("not_offered", "not_judged") if broken or working else ():
+            if told := _lacking([one for one in clients if one["verdict"] == word]):
+                title = word.replace("_", " ")
+                self.console.print(f"  [dim]{title}[/]: {told}", highlight=False)
         same = footer["identical"]
         word, colour = {
             True: ("yes", "green"),
@@ -165,6 +181,15 @@ class Terminal:
         self.console.print(
             f"[bold]Identical to Ollama[/]: [{colour}]{word}[/], {same['because']}", highlight=False
         )
+
+
+def _lacking(clients: list[dict[str, Any]]) -> str:
+    """Clients, those together that lack the same classes."""
+    of: dict[str, list[str]] = {}
+    for one in clients:
+        of.setdefault(", ".join(one["lacks"]), []).append(one["client"])
+    return "; ".join(f"{', '.join(names)} ({lacks})" if lacks else ", ".join(names)
+                     for lacks, names in of.items())  # fmt: skip
 
 
 def _broken(client: dict[str, Any]) -> Text:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+import threading
 import time
 from dataclasses import dataclass
 from types import TracebackType
@@ -32,6 +33,7 @@ class Connection:
     def __init__(self, address: Address, patience: Patience) -> None:
         self.address = address
         self.patience = patience
+        self.begun: threading.Event | None = None  # set when the first of an answer has come
         self._socket = _connect(address)
 
     def __enter__(self) -> Self:
@@ -103,6 +105,8 @@ class Connection:
             content = parser.feed(received)
             if content:
                 pieces.append(Piece(at_ms, content))
+                if self.begun is not None:
+                    self.begun.set()
             if hang_up_after is not None and len(pieces) >= hang_up_after:
                 self.close()
                 return

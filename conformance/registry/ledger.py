@@ -94,6 +94,7 @@ class Refusal:
     method: str = ""  # any, if empty
     times: int = 0  # always, if 0
     name: str = ""  # only of this blob
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,7 @@ class Ledger:
     def _reply(self, asked: Asked, state: int) -> Reply:
         for refusal in self.manners.refusals:
             if self._refuses(refusal, asked):
-                return Reply(refusal.status, JSON, refusal.body)
+                return Reply(refusal.status, (*JSON, *refusal.headers), refusal.body)
         if asked.path.startswith("/v2/") and self._locked(asked):
             return Reply(401, (*JSON, ("WWW-Authenticate", self._challenge(asked))), DENIED)
         match asked.kind, asked.method:

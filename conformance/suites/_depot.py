@@ -24,6 +24,13 @@ LOOPBACK, ALSO_LOOPBACK = "127.0.0.1", "localhost"
 PULL, PUSH = "/api/pull", "/api/push"
 
 
+KEEPERS: set[str] = set()  # runs whose target keeps what it pulls: one model is enough
+
+
+def _run(target: Target) -> str:
+    return f"{target.setup.url} {target.setup.token}"
+
+
 @dataclass
 class Depot:
     """The registry, seen from a check."""
@@ -90,8 +97,16 @@ class Depot:
     def ask(self, path: str, **fields: Json) -> Exchange:
         """POST; ends the check where the target cannot come to the registry."""
         got = self.target.post(path, fields)
-        if path == PULL and got.error is None and not self._reached():
-            self._unreached(got)
+        return self.reached(got) if path == PULL else got
+
+    def reached(self, got: Exchange) -> Exchange:
+        """The answer to a pull; ends the check where the target cannot come to the registry."""
+        told = trouble(got) if got.error is None and not self.server.connections else None
+        if told is not None and not _refused(got, told) and not self._reached():
+            place = f"the registry of this run at {self.server.authority}"
+            not_testable(f"the target does not come to {place} (see --registry-host): {told}")
+        if self.server.connections and "/api/delete" in self.target.setup.missing:
+            KEEPERS.add(_run(self.target))
         return got
 
     def _reached(self) -> bool:
@@ -102,24 +117,16 @@ class Depot:
             time.sleep(0.01)
         return False
 
-    def _unreached(self, got: Exchange) -> None:
-        """Nobody has come: is the target to blame, or the way?"""
-        told = trouble(got)
-        if told is None or got.code in range(400, 500) or "ollama.ai" in told:
-            return  # it says that it has come, or that it will not, or it went astray
-        place = f"the registry of this run at {self.server.authority}"
-        not_testable(f"the target does not come to {place} (see --registry-host): {told}")
-
     # -- what has to come of it -----------------------------------------------------------------
 
     def pulled(self, name: str, **fields: Json) -> Exchange:
         """Pull, and read the stream to its `success`. Raises Wrong.
 
-        The original looks at all manifests when it is done, and fails where another client's
-        delete takes one meanwhile: then once more.
+        The original looks at all manifests when it is done, and clears away empty folders when it
+        deletes: another client's delete takes a file from under it, or its folder. Then once more.
         """
         got = self.pull(name, **fields)
-        if (trouble(got) or "").startswith("stat "):
+        if "no such file or directory" in (trouble(got) or ""):
             got = self.pull(name, **fields)
         return succeeded(got)
 
@@ -167,6 +174,9 @@ def depot(target: Target) -> Iterator[Depot]:
             "the target is on another machine, which cannot reach a registry on our loopback; "
             "say with --registry-host how it reaches us"
         )
+    if _run(target) in KEEPERS:
+        why = target.setup.missing["/api/delete"]
+        not_testable(f"{why}; what is pulled could not be deleted again")
     elsewhere = host or ALSO_LOOPBACK
     place = bind or host or LOOPBACK
     with ExitStack() as stack:
@@ -175,6 +185,11 @@ def depot(target: Target) -> Iterator[Depot]:
         except OSError as error:
             not_testable(f"no registry can be opened at {place} (see --registry-bind): {error}")
         yield Depot(target, server, f"parallama-check-{target.setup.token}")
+
+
+def _refused(got: Exchange, told: str) -> bool:
+    """Whether nobody need have come: the target will not, or it went astray."""
+    return got.code in range(400, 500) or "ollama.ai" in told
 
 
 def trouble(got: Exchange) -> str | None:

@@ -6,15 +6,16 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 from ..arithmetic import load_contexts
+from ..calm import calmly, quickest
 from ..check import MUST, PASSED, SHOULD, Verdict, check, every, expect, expect_that
-from ..clients import LANGCHAIN, LITELLM, LLAMAINDEX, PYTHON, SDKS
+from ..clients import LANGCHAIN, LANGCHAIN_JS, LITELLM, LLAMAINDEX, PYTHON, SDKS
 from ..evidence import Exchange, Json, Record, Wrong
 from ..moments import moment
 from ..reply import COUNTS, DURATIONS, read
 from ..target import Target
 
 BEGIN = 0  # id of the begin token of the scripted model
-MANY, FEW = 300, 20  # tokens
+MANY, FEW = 200, 20  # tokens
 USAGE = "docs/api/usage.mdx"
 METRICS = (*COUNTS, *DURATIONS)
 
@@ -208,7 +209,7 @@ def durations_of_a_stream(target: Target) -> Verdict:
         seen = round(got.elapsed_ms * 1e6)
         if not 0 < total <= 1.05 * seen + 5e6 or parts > 1.05 * total + 2e6:
             told = {**found, "seen by the client": seen}
-            return expect_that(False, "parts <= total <= what the client saw", told, got)
+            return expect_that(False, "parts <= total, 0 < total <= what the client saw", told, got)
     return PASSED
 
 
@@ -223,11 +224,13 @@ def durations_of_a_stream(target: Target) -> Verdict:
 )
 def answering_takes_time(target: Target) -> Verdict:
     """`eval_duration` grows with the tokens that were made."""
-    short, long = (
-        nanoseconds(read(target.chat("endless", options={"num_predict": count})).final)
-        for count in (FEW, MANY)
+    few, *again, many = (
+        nanoseconds(read(target.chat("endless", options={"num_predict": count})).final).get(
+            "eval_duration", 0
+        )
+        for count in (FEW, FEW, MANY)
     )
-    few, many = short.get("eval_duration", 0), long.get("eval_duration", 0)
+    few = min(few, *again)
     told = {f"{FEW} tokens": few, f"{MANY} tokens": many}
     return expect_that(many > 3 * few > 0, f"{MANY} tokens to take longer than {FEW}", told)
 
@@ -243,7 +246,11 @@ def answering_takes_time(target: Target) -> Verdict:
 )
 def claimed_rate(target: Target) -> Verdict:
     """The rate that a server claims, tokens by `eval_duration`, is the one that arrives."""
-    got = target.chat("endless", stream=True, options={"num_predict": MANY})
+    return calmly(lambda: _rate(target), tries=3)
+
+
+def _rate(target: Target) -> Verdict:
+    got = quickest(lambda: target.chat("endless", stream=True, options={"num_predict": MANY}))
     reply = read(got)
     claimed_s = nanoseconds(reply.final).get("eval_duration", 0) / 1e9
     seen_s = (got.arrivals_ms[-1] - got.arrivals_ms[0]) / 1e3
@@ -253,7 +260,10 @@ def claimed_rate(target: Target) -> Verdict:
         f"{count / seen_s if seen_s else 0:.0f} on the socket"
     )
     # what is sent at once leaves nothing to compare, but the whole time
-    holds = 0.5 * seen_s <= claimed_s <= max(2 * seen_s + 0.05, 1.05 * got.elapsed_ms / 1e3)
+    # and what we read late seems to have come in no time
+    whole_s = got.elapsed_ms / 1e3
+    least_s, most_s = max(0.5 * seen_s, 0.25 * whole_s), max(2 * seen_s + 0.05, 1.05 * whole_s)
+    holds = least_s <= claimed_s <= most_s
     return expect_that(holds, "about the same rate", told, got)
 
 
@@ -268,11 +278,17 @@ def claimed_rate(target: Target) -> Verdict:
 )
 def times_advance(target: Target) -> Verdict:
     """`created_at` advances from the first record to the last as our clock does."""
-    got = target.chat("endless", stream=True, options={"num_predict": MANY})
+    return calmly(lambda: _advance(target), tries=3)
+
+
+def _advance(target: Target) -> Verdict:
+    got = quickest(lambda: target.chat("endless", stream=True, options={"num_predict": MANY}))
     first, last = (moment(got.records[place]["created_at"]) for place in (0, -1))
     seen_s = (got.arrivals_ms[-1] - got.arrivals_ms[0]) / 1e3
     # records may be made sooner than they are sent, and a busy line makes few of many
-    holds = 0.5 * seen_s - 0.02 <= last - first <= got.elapsed_ms / 1e3 + 0.5
+    whole_s = got.elapsed_ms / 1e3
+    least_s = max(0.5 * seen_s, 0.2 * whole_s) - 0.01
+    holds = least_s <= last - first <= whole_s + 0.5
     told = f"{last - first:.3f} s by created_at, {seen_s:.3f} s by our clock"
     return expect_that(holds, "the same time by both", told, got)
 
@@ -310,8 +326,8 @@ def times_are_now(target: Target) -> Verdict:
     MUST,
     group="core",
     source="docs/api.md#generate-a-chat-completion",
-    covers=("OPT-042",),
-    breaks=(LANGCHAIN, LITELLM),
+    covers=("OPT-042", "CLIENT-LC-JS-07"),
+    breaks=(LANGCHAIN, LANGCHAIN_JS, LITELLM),
 )
 def reasons(target: Target) -> Verdict:
     """`done_reason` is stop where an answer ends, length where it is cut, on no other record."""

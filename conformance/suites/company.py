@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from ..calm import quickest
 from ..check import MUST, Verdict, check, every, expect, expect_that
 from ..clients import CHATTERS
-from ..evidence import Exchange
 from ..reply import read
 from ..target import Target
+from .busy import meanwhile
+from .concurrency import Question
 from .streaming import summed
 
 
@@ -48,7 +49,7 @@ def concurrent(target: Target) -> Verdict:
 def hang_up_frees(target: Target) -> Verdict:
     """Clients that hang up free their place: the next request is answered as promptly as ever."""
     long = {"num_predict": 2000} if target.setup.scripted else {"num_predict": 400}
-    before = [target.chat(options={"num_predict": 4}).ok.elapsed_ms for _ in "12"][-1]
+    before = quickest(lambda: target.chat(options={"num_predict": 4})).elapsed_ms
     asks = [
         lambda: target.request("POST", "/api/chat", _long_ask(target, long), None, hang_up_after=2)
         for _ in range(6)
@@ -75,12 +76,10 @@ def _long_ask(target: Target, options: dict[str, Any]) -> bytes:
 )
 def hang_up_leaves_others(target: Target) -> Verdict:
     """A client that hangs up does not disturb another one's answer."""
-    bound = {"num_predict": 60}
-    alone = summed(target.chat("count", stream=True, options=bound))
+    staying = Question("count", True, options={"num_predict": 150})
+    alone = summed(staying.ask(target))
     leaver = _long_ask(target, {"num_predict": 300})
-    asks: list[Callable[[], Exchange]] = [
-        lambda: target.chat("count", stream=True, options=bound),
-        lambda: target.request("POST", "/api/chat", leaver, None, hang_up_after=3),
-    ]
-    got, _ = target.at_once(asks)
+    with meanwhile(target, staying) as end:
+        target.request("POST", "/api/chat", leaver, None, hang_up_after=3)
+        got = end()
     return expect(summed(got), alone, got)

@@ -282,7 +282,7 @@ def replaces(target: Target) -> Verdict:
 )
 def refuses_bad_requests(target: Target) -> Verdict:
     """No source, a bad name, a bad path, a bad template: 400 with the reason, and no model."""
-    name = target.temporary("refused")
+    name = target.temporary("unwanted")
     files = upload(target, {GGUF: weights()})
     asks: list[tuple[dict[str, Any], str]] = [
         ({"model": name}, "neither 'from' or 'files' was specified"),
@@ -314,7 +314,7 @@ def refuses_bad_weights(target: Target) -> Verdict:
     for content in (b"no weights at all", whole[:2000], whole[: len(whole) // 2], lying):
         digests = upload(target, {GGUF: content})
         failure(target.post("/api/create", model=name, files=digests))
-    alive = target.get("/api/version")
+    alive = target.get(target.heartbeat)
     return every((expect(alive.code, 200, alive), _lists(target, name, present=False)))
 
 

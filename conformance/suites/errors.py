@@ -106,7 +106,7 @@ def unknown_model(target: Target) -> Verdict:
     MUST,
     group="core",
     source="server/routes.go:ChatHandler",
-    covers=("NAME-006", "ERR-007", "ERR-008", "REQ-006"),
+    covers=("NAME-006", "ERR-007", "ERR-008", "REQ-006", "GEN-001", "CHAT-001"),
 )
 def missing_model(target: Target) -> Verdict:
     """No model named: chat says 400 `model is required`, generate 404 not found."""

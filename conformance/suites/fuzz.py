@@ -10,11 +10,12 @@ from ..check import MAY, MUST, SHOULD, Verdict, check, every
 from ..clients import SDKS
 from ..evidence import Json
 from ..fuzzing import keep_law, keeps_law
-from ..mangling import any_case, hard_to_read, no_json, noise
+from ..mangling import any_case, deeply_nested, hard_to_read, no_json, noise
 from ..spoiling import (
     asked_plainly,
     extreme_options,
     lacking,
+    plainly,
     raw,
     shown,
     valid,
@@ -54,7 +55,7 @@ def misplaced(target: Target, names: dict[str, dict[str, Json]]) -> Verdict:
 )
 def fuzz_chat(target: Target) -> Verdict:
     """Any chat request that is valid by schema gets an answer that is valid by schema."""
-    return keeps_law(target, "chat", valid("chat", target.model, cannot(target)))
+    return _valid(target, "chat")
 
 
 @check(
@@ -67,7 +68,12 @@ def fuzz_chat(target: Target) -> Verdict:
 )
 def fuzz_generate(target: Target) -> Verdict:
     """Any generate request that is valid by schema gets an answer that is valid by schema."""
-    return keeps_law(target, "generate", valid("generate", target.model, cannot(target)))
+    return _valid(target, "generate")
+
+
+def _valid(target: Target, name: str) -> Verdict:
+    found = keep_law(target, plainly(name, target.model))
+    return every((found, keeps_law(target, name, valid(name, target.model, cannot(target)))))
 
 
 @check(
@@ -132,7 +138,7 @@ def fuzz_wrong_types(target: Target) -> Verdict:
 )
 def fuzz_wrong_types_of_models(target: Target) -> Verdict:
     """A value of the wrong type is 400 for show, copy and delete, too."""
-    elsewhere = target.temporary("spoilt")
+    elsewhere = target.temporary("spoilt-elsewhere")
     names: dict[str, dict[str, Json]] = {
         "show": {"model": NOBODY},
         "copy": {"source": NOBODY, "destination": elsewhere},
@@ -179,7 +185,8 @@ def fuzz_no_json(target: Target) -> Verdict:
 )
 def fuzz_hard_to_read(target: Target) -> Verdict:
     """Surrogates, NUL, bad UTF-8, duplicate keys, depth, length: answered or 4xx, never 5xx."""
-    return keeps_law(target, "hard-to-read", hard_to_read(target.model))
+    found = keep_law(target, deeply_nested(target.model))
+    return every((found, keeps_law(target, "hard-to-read", hard_to_read(target.model))))
 
 
 @check(

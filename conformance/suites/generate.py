@@ -154,7 +154,8 @@ def blank_prompt_generates(target: Target) -> Verdict:
     got = target.generate(prompt=" ", options={"num_predict": 2})
     reply = read(got)
     holds = reply.reason != "load" and reply.count("eval_count") > 0
-    return expect_that(holds, "an answer", reply.reason, got)
+    told = {"done_reason": reply.reason, "eval_count": reply.count("eval_count")}
+    return expect_that(holds, "an answer: tokens, and another reason than load", told, got)
 
 
 @check(

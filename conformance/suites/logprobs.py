@@ -100,7 +100,7 @@ def cover_the_text(target: Target) -> Verdict:
     MUST,
     group="logprobs",
     source="server/routes.go:ChatHandler",
-    covers=("LOGP-001", "ERR-006"),
+    covers=("LOGP-001", "ERR-006", "GEN-017"),
 )
 def logprobs_range(target: Target) -> Verdict:
     """`top_logprobs` outside 0 to 20 is 400, before the model is looked for."""

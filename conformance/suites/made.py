@@ -31,7 +31,7 @@ SHA = "sha256:"
     MUST,
     group="create",
     source="server/routes.go:streamResponse",
-    covers=("HTTP-14", "HTTP-13", "STREAM-011"),
+    covers=("HTTP-14", "HTTP-13", "STREAM-011", "CLIENT-PY-OLL-06"),
     breaks=SDKS,
 )
 def error_in_mid_stream(target: Target) -> Verdict:

@@ -74,7 +74,7 @@ def tags_shape(target: Target) -> Verdict:
     MUST,
     group="manage",
     source="docs/api.md#list-local-models",
-    covers=("TAGS-02", "NAME-13", "CREATE-28", "CLIENT-LC-PY-09"),
+    covers=("TAGS-02", "NAME-13", "CREATE-28", "CLIENT-LC-PY-09", "CLIENT-CLINE-03"),
     breaks=(*PICKERS, LANGCHAIN, LANGCHAIN_JS),
 )
 def lists_the_model(target: Target) -> Verdict:
@@ -305,7 +305,7 @@ def copies(target: Target) -> Verdict:
 )
 def copy_errors(target: Target) -> Verdict:
     """No source is 404; names that cannot be are 400."""
-    name = target.temporary("copy")
+    name = target.temporary("copied-wrong")
     asks = (
         ((NOBODY, name), (404,), "not found"),
         ((target.model, "a b"), (400,), "is invalid"),
@@ -331,11 +331,12 @@ def copy_errors(target: Target) -> Verdict:
 )
 def deletes(target: Target) -> Verdict:
     """A deleted model is gone; given as `model` or `name`; 200 with an empty body; others stay."""
-    name = target.temporary("copy")
+    name = target.temporary("doomed")
     for field in ("model", "name"):
-        target.post("/api/copy", source=target.model, destination=name)
+        made = target.post("/api/copy", source=target.model, destination=name)
         if tagged(name) not in {one["name"] for one in models(target)}:
-            return expect_that(False, "a copy to delete", "none")
+            none = f"none; {made.status}: {made.loose_text[:200]}"
+            return expect_that(False, "a copy to delete", none, made)
         got = target.delete("/api/delete", **{field: name})
         left = {one["name"] for one in models(target)}
         if got.ok.body or tagged(name) in left or tagged(target.model) not in left:

@@ -287,8 +287,8 @@ def refuses_names(target: Target) -> Verdict:
         at = shop.server.authority
         digest = f"sha256:{'0' * 64}"
         names = ("", "a b", f"{at}/a/b/c", f"{at}//m", f"{at}/../m", f"{at}/n/m@{digest}", "m:")
-        asks = [shop.ask(PULL, model=name, insecure=True) for name in names]
-        both = shop.ask(PULL, model="m:local:cloud", insecure=True)
+        asks = [target.post(PULL, model=name, insecure=True) for name in names]
+        both = target.post(PULL, model="m:local:cloud", insecure=True)
         return every(
             (
                 *(expect_error(got, (400,), exactly="invalid model name") for got in asks),

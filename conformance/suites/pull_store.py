@@ -175,7 +175,7 @@ def empty_layer(target: Target) -> Verdict:
     with depot(target) as shop:
         package = scripted(shop.mark)
         nothing = Layer("application/vnd.ollama.image.license", b"")
-        name = shop.offer("hollow", package.with_layers([*package.layers, nothing]))
+        name = shop.offer("hollow", package.with_layers([package.weights, nothing]))
         shop.pulled(name)
         shop.forget()
         shop.pushed(name)

@@ -116,11 +116,18 @@ def tries_again(target: Target) -> Verdict:
 
 def _cancel_halfway(shop: Depot, name: str) -> bool:
     """Pull, and hang up when half of the weights are there; whether the target then let go."""
+    _pulls(shop)
     with held(shop):
         asked = _begun(shop, name)
         came = soon(shop.server.held.is_set)
         asked.close()
         return came and soon(lambda: any(one.left for one in shop.asked("direct")))
+
+
+def _pulls(shop: Depot) -> None:
+    """A pull that waits for nothing: where even that fails nobody need be waited for."""
+    shop.pulled(shop.offer("at-all", _small(shop)))
+    shop.since()
 
 
 def _begun(shop: Depot, name: str) -> Line:
@@ -181,7 +188,7 @@ def _pull_after_cancel(shop: Depot, name: str) -> Exchange:
     SHOULD,
     group="transfer",
     source="server/download.go:release",
-    covers=("PULL-13",),
+    covers=("PULL-13", "HTTP-21"),
     breaks=(OPEN_WEBUI,),
 )
 def cancelled_lets_go(target: Target) -> Verdict:
@@ -239,12 +246,13 @@ def others_are_served(target: Target) -> Verdict:
     The model that is on its way is not listed.
     """
     with depot(target) as shop:
+        _pulls(shop)
         name, other = shop.offer("slow"), shop.offer("quick", _small(shop))
         with held(shop) as gate, meanwhile(gate, lambda: shop.pull(name)) as pulling:
             if not soon(shop.server.held.is_set):
                 gate.set()
                 return expect_that(False, "to fetch the weights", trouble(pulling.result()))
-            asks = [target.get(path).code for path in ("/api/version", "/api/tags")]
+            asks = [target.get(path).code for path in (target.heartbeat, "/api/tags")]
             asks.append(target.post("/api/show", model=NOBODY).code)
             listed = shop.listed(name)
             quick = trouble(shop.pull(other))
@@ -281,6 +289,7 @@ def shared_download(target: Target) -> Verdict:
     with depot(target) as shop:
         package = scripted(shop.mark)
         digest, size = package.weights.digest, len(package.weights.content)
+        _pulls(shop)
         name = shop.offer("shared", package)
         with held(shop) as gate, meanwhile(gate, lambda: shop.pull(name)) as first:
             soon(shop.server.held.is_set)
@@ -312,6 +321,7 @@ def one_of_two_leaves(target: Target) -> Verdict:
     """Of two who pull the same model one may leave: the other's pull succeeds."""
     with depot(target) as shop:
         package = scripted(shop.mark)
+        _pulls(shop)
         name = shop.offer("left", package)
         with held(shop) as gate:
             leaving = _begun(shop, name)

@@ -26,13 +26,13 @@ FOREIGN_ORIGINS = (EVIL, "http://localhost.evil.example", "http://evil.example:1
 
 def guarded(target: Target) -> None:
     """End the check where Host is not looked at: Ollama does not either, beyond loopback."""
-    if target.get("/api/version", {"Host": "evil.example"}).code != 403:
+    if target.get(target.heartbeat, {"Host": "evil.example"}).code != 403:
         not_judged("it may listen beyond loopback, where Ollama does not look at Host either")
 
 
 def choosy(target: Target) -> None:
     """End the check where every origin is allowed."""
-    got = target.get("/api/version", {"Origin": EVIL})
+    got = target.get(target.heartbeat, {"Origin": EVIL})
     if got.answered.header("Access-Control-Allow-Origin") == "*":
         not_judged("its owner allows every origin")
 
@@ -48,7 +48,7 @@ def choosy(target: Target) -> None:
 def hosts_of_this_machine(target: Target) -> Verdict:
     """Names and addresses of this machine and its network are accepted as Host, in any case."""
     for host in HOSTS:
-        got = target.get("/api/version", {"Host": host})
+        got = target.get(target.heartbeat, {"Host": host})
         if got.code != 200:
             return expect_that(False, f"Host {host} to be accepted", got.status, got)
     return expect(got.status, 200)
@@ -65,7 +65,7 @@ def foreign_hosts(target: Target) -> Verdict:
     """A server on loopback refuses any other Host with 403: the guard against DNS rebinding."""
     guarded(target)
     for host in FOREIGN_HOSTS:
-        got = target.get("/api/version", {"Host": host})
+        got = target.get(target.heartbeat, {"Host": host})
         if got.code not in (400, 403):
             return expect_that(False, f"Host {host} to be refused with 403", got.status, got)
     return expect(got.object if got.body else None, None, got)
@@ -108,7 +108,7 @@ def foreign_host_everywhere(target: Target) -> Verdict:
 def origins_allowed(target: Target) -> Verdict:
     """Pages on localhost, and those of desktop programs, may read answers, and caches are told."""
     for origin in ORIGINS:
-        got = target.get("/api/version", {"Origin": origin})
+        got = target.get(target.heartbeat, {"Origin": origin})
         allowed, varies = (
             got.header("Access-Control-Allow-Origin"),
             (got.header("Vary") or "").lower(),
@@ -158,7 +158,7 @@ def foreign_origins_refused(target: Target) -> Verdict:
         target.request(method, path, body, {"Origin": origin})
         for origin in FOREIGN_ORIGINS
         for method, path, body in (
-            ("GET", "/api/version", None),
+            ("GET", target.heartbeat, None),
             ("POST", "/api/generate", b"{}"),
             ("DELETE", "/api/delete", b"{}"),
             ("OPTIONS", "/api/chat", None),
@@ -177,7 +177,7 @@ def foreign_origins_refused(target: Target) -> Verdict:
 def own_origin(target: Target) -> Verdict:
     """A page of the server's own address is no other site: it is answered."""
     origin = f"{target.address.scheme}://{target.address.authority}"
-    got = target.get("/api/version", {"Origin": origin})
+    got = target.get(target.heartbeat, {"Origin": origin})
     return expect(got.code, 200, got)
 
 

@@ -101,8 +101,8 @@ def tags_size(target: Target) -> Verdict:
     MUST,
     group="manage",
     source="server/routes.go:GetModelInfo",
-    covers=("SHOW-03", "CREATE-13"),
-    breaks=(GO,),
+    covers=("SHOW-03", "CREATE-13", "CLIENT-PY-OLL-14"),
+    breaks=(GO, PYTHON),
 )
 def show_license(target: Target) -> Verdict:
     """Licenses accumulate, and are shown one after the other."""

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from ..check import MUST, SHOULD, Verdict, check, every, expect, expect_error, expect_that
-from ..clients import CHATTERS, CONTINUE, LANGCHAIN, LANGCHAIN_JS, LLAMAINDEX, PYTHON, SDKS, ZED
+from ..clients import (
+    CHATTERS,
+    CONTINUE,
+    LANGCHAIN,
+    LANGCHAIN_JS,
+    LLAMAINDEX,
+    PYTHON,
+    ROO,
+    SDKS,
+    ZED,
+)
 from ..evidence import Json, Record
 from ..reply import read
 from ..target import Target
 
 NO_TOOLS: tuple[Json, ...] = ([], None)
-CALLERS = (*SDKS, LANGCHAIN, LANGCHAIN_JS, LLAMAINDEX, CONTINUE, ZED)
+CALLERS = (*SDKS, LANGCHAIN, LANGCHAIN_JS, LLAMAINDEX, CONTINUE, ROO, ZED)
 
 
 def _called(target: Target, id: str, **fields: Json) -> Verdict:

@@ -9,16 +9,27 @@ from typing import Any
 
 from .shelf import HouseError
 
-COMPANY_S = 0.01
-DEPARTED_S = 2.5
-SERVED_OUT_S = 1.2
+COMPANY_S = 0.08  # after the last who came; so long a wait gathers a crowd on a busy machine
+DEPARTED_S = 6.0
+SERVED_OUT_S = 5.0
 GHOST_S = 30.0
 ENDLESS = 400  # tokens that no check reads to the end unless it says so
-SLOTS = 3
+SLOTS = 1
 QUEUE = 8
+LINE, LINE_S = 12, 10.0
+LONG_PROMPT, READ_S = 10_000, 0.3
 MAX_HAUNTED = 30
 SEEING = ("crosses", "refuses_company", "shares_seeds", "shares_options", "shares_prompts",
           "errors_spread", "short_queue")  # fmt: skip
+
+
+@dataclass
+class Group:
+    """Requests that came together: none was answered before the last of them came."""
+
+    members: list[dict[str, Any]] = field(default_factory=list)
+    latest: float = 0.0
+    over: bool = False
 
 
 @dataclass
@@ -26,8 +37,10 @@ class Crowd:
     """Who is there, who was, and what comes of it."""
 
     flaw: str = ""
-    arrived: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
+    group: Group = field(default_factory=Group)
+    door: threading.Lock = field(default_factory=threading.Lock)
     ghosts: list[float] = field(default_factory=list)  # until when each is worked for
+    endless: list[float] = field(default_factory=list)  # when such answers were asked for
     departed_at: float = 0.0
     departures: int = 0
     left_over: bool = False
@@ -48,8 +61,9 @@ class Crowd:
             time.sleep(max(0.0, self.busy_until - time.monotonic()))
         if self.flaw == "leaks_slots" and self.departures > SLOTS:
             raise HouseError(503, "no slot available")
-        if bound < 0 and "for ever" in str(fields):
+        if (bound < 0 or bound >= ENDLESS) and "for ever" in str(fields):
             self._haunt(fields)
+        self.reads(fields)
         if self.flaw == "cuts_on_reload" and "num_ctx" in options:
             self.departed_at = time.monotonic()
         return self._beside(fields) if self.flaw in SEEING else fields
@@ -57,26 +71,34 @@ class Crowd:
     def _haunt(self, fields: dict[str, Any]) -> None:
         """An endless answer is asked for: a server that never cancels works on it for long."""
         whole = fields.get("stream") is False
+        since = time.monotonic() - LINE_S
+        self.endless = [at for at in self.endless if at > since] + [time.monotonic()]
+        if self.flaw == "serves_who_left_the_line" and len(self.endless) > LINE:
+            self.ghosts.append(time.monotonic() + GHOST_S)
         if self.flaw == "outlives_clients" or (self.flaw == "outlives_unstreamed" and whole):
             self.ghosts.append(time.monotonic() + GHOST_S)
 
+    def reads(self, fields: dict[str, Any]) -> None:
+        """A prompt is read: by a flawed server to its end, whoever has left."""
+        if self.flaw == "reads_to_the_end":
+            with self.writing:
+                time.sleep(READ_S if len(str(fields.get("prompt"))) > LONG_PROMPT else 0)
+
     def _beside(self, fields: dict[str, Any]) -> dict[str, Any]:
-        self.arrived.append((time.monotonic(), fields))
-        time.sleep(COMPANY_S)
-        since = time.monotonic() - 2 * COMPANY_S
-        others = [one for at, one in self.arrived if at > since and one is not fields]
+        members = self._gathered(fields)
+        others = [one for one in members if one is not fields]
         if not others:
             return fields
         options = fields.get("options") or {}
         match self.flaw:
             case "refuses_company":
                 raise HouseError(503, "server busy")
-            case "short_queue" if len(others) >= QUEUE:
+            case "short_queue" if any(one is fields for one in members[QUEUE:]):
                 raise HouseError(503, "server busy, please try again.")
             case "errors_spread" if any("nobody" in str(one.get("model")) for one in others):
                 raise HouseError(404, "model 'nobody' not found")
             case "shares_seeds":
-                seed = self.arrived[-1][1]["options"].get("seed")
+                seed = members[-1]["options"].get("seed")
                 return {**fields, "options": {**options, "seed": seed}}
             case "shares_options":
                 given = [one.get("options") or {} for one in others]
@@ -88,6 +110,22 @@ class Crowd:
             case "crosses":
                 return {**fields, "messages": others[0].get("messages", [])}
         return fields
+
+    def _gathered(self, fields: dict[str, Any]) -> list[dict[str, Any]]:
+        """Who came together with this one, itself among them: they wait until nobody comes."""
+        with self.door:
+            if self.group.over:
+                self.group = Group()
+            group = self.group
+            group.members.append(fields)
+            group.latest = time.monotonic()
+        while True:
+            with self.door:
+                left = group.latest + COMPANY_S - time.monotonic()
+                group.over = group.over or left <= 0
+                if group.over:
+                    return group.members
+            time.sleep(left)
 
     @property
     def haunted(self) -> int:

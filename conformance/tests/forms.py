@@ -33,7 +33,7 @@ class Form:
             fits = Draft202012Validator(self.schema).is_valid(json.loads(said))
         except ValueError:
             fits = False
-        return said if fits else json.dumps(_example(self.schema))
+        return said if fits else json.dumps(_example(self.schema, self.schema.get("$defs", {})))
 
 
 def form_of(given: Json, thinks: bool) -> Form | None:
@@ -52,16 +52,18 @@ def form_of(given: Json, thinks: bool) -> Form | None:
     return Form(schema, thinks)
 
 
-def _example(schema: dict[str, Any]) -> Json:
+def _example(schema: dict[str, Any], named: dict[str, Any]) -> Json:
     """The smallest value that conforms; for the schemas of the checks only."""
+    if "$ref" in schema:
+        return _example(named[schema["$ref"].rpartition("/")[2]], named)
     if "enum" in schema:
         return schema["enum"][0]
     match schema.get("type"):
         case "object":
             properties = schema.get("properties", {})
-            return {name: _example(properties[name]) for name in schema.get("required", ())}
+            return {name: _example(properties[name], named) for name in schema.get("required", ())}
         case "array":
-            return [_example(schema["items"])] * schema.get("minItems", 0)
+            return [_example(schema["items"], named)] * schema.get("minItems", 0)
         case "boolean":
             return False
     return None

@@ -10,7 +10,7 @@ from ..schema import validator
 from ..shapes import request_schema
 from .shelf import HouseError
 
-DECODED = ("chat", "generate", "show", "copy", "delete", "create")
+DECODED = ("chat", "generate", "show", "copy", "delete", "create", "pull", "push")
 LATE = ("options", "format", "license")  # what is in them is looked at later
 TYPES = ("type", "anyOf")  # what else is wrong is looked at later
 

@@ -15,9 +15,11 @@ from ..arithmetic import load_contexts
 from ..evidence import Json
 from .company import Crowd
 from .forms import form_of
+from .gofuncs import BadTemplate
+from .gorender import inserted
 from .kinds import EMBEDS, SEES
 from .making import Maker
-from .reciter import BadTemplate, Part, Reciter, Token, parts, render, stopped
+from .reciter import Part, Reciter, Token, parts, render, stopped
 from .shelf import HouseError, Model, iso
 from .sight import decoded, placed, placed_raw, seeing_reciter
 
@@ -37,7 +39,9 @@ MESSAGE_TYPES: dict[str, Any] = {
 }  # fmt: skip
 UNITS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 PACE_S = 150e-6  # half of the time for one token, so that a stream takes some
+MOST_TOKENS = 100_000_000
 FOREVER_S = 292 * 365 * 86400.0
+LOADS_S = 0.45  # that a flawed server takes
 LEVELS = ("low", "medium", "high", "max")
 
 
@@ -95,12 +99,13 @@ class House(Maker):
             return
         if given["raw"] and (given["template"] or given["system"] or given["context"]):
             raise HouseError(400, "raw mode does not support template, system, or context")
-        if given["suffix"]:
+        if given["suffix"] and "insert" not in self.capabilities(model):
             raise HouseError(400, f"{given['model']} does not support insert")
         self._capable(model, given, "generate")
         options = self.options(model, given)
         if not given["prompt"]:
             self.keep(model, given, options)
+            time.sleep(2 * LOADS_S if self.flaw == "listed too soon" else 0)
             yield self._record(given, "generate", done_reason="load")
             return
         self._sighted(model, given)
@@ -122,14 +127,20 @@ class House(Maker):
 
     def _prompt(self, model: Model, given: dict[str, Any], options: dict[str, Any]) -> str:
         prompt: str = given["prompt"]
+        if given["suffix"]:
+            return inserted(model.template, prompt, given["suffix"], given["think"], self.flaw)
         images = given["images"] or []
         if given["raw"] and images:
             prompt = placed_raw(prompt, images)
         if not given["raw"]:
             system = given["system"] or model.system
+            if given["system"] == "" and self.flaw == "empty system blanks":
+                system = ""
             messages = [_message({"role": "system", "content": system})] if system else []
             messages.append(_message({"role": "user", "content": prompt, "images": images}))
             prompt = self._fitting(model, messages, given, options)
+        if any(id > MOST_TOKENS for id in given["context"]):
+            raise HouseError(500, "detokenize error: no such token")
         return self.contexts.get(tuple(given["context"]), "") + prompt
 
     def _fitting(
@@ -143,14 +154,18 @@ class House(Maker):
         if self.flaw == "forgets_history":
             messages = [one for one in messages[:-1] if one["role"] == "system"] + messages[-1:]
         template = given["template"] or model.template
-        reciter = self._reciter(model)
+        reciter, think = self._reciter(model), given["think"]
+        if think is None and "thinking" in self.capabilities(model):
+            think = True
         while True:
             try:
                 shown = placed(messages)
-                prompt = render(template, reciter.script, shown, given["tools"], given["think"])
+                prompt = render(template, reciter.script, shown, given["tools"], think, self.flaw)
             except BadTemplate as error:
                 raise HouseError(500, str(error)) from None
             size = reciter.count(prompt)
+            if given["truncate"] is False and size > options["num_ctx"]:
+                raise HouseError(400, "the prompt is longer than the context")
             oldest = next(
                 (n for n, one in enumerate(messages[:-1]) if one["role"] != "system"), None
             )
@@ -160,8 +175,6 @@ class House(Maker):
                 messages = messages[-1:]
                 continue
             del messages[oldest]
-        if given["truncate"] is False and size > options["num_ctx"]:
-            raise HouseError(400, "the prompt is longer than the context")
         return prompt
 
     def options(self, model: Model, given: dict[str, Any]) -> dict[str, Any]:
@@ -216,6 +229,9 @@ class House(Maker):
     ) -> Iterator[dict[str, Any]]:
         if given["shift"] is False and self._reciter(model).count(prompt) > options["num_ctx"]:
             raise HouseError(400, "the prompt is longer than the context length")
+        loaded = model.loaded_until > time.time()
+        if self.flaw == "loads for nobody" and loaded and options["num_ctx"] != model.num_ctx:
+            time.sleep(LOADS_S)
         started = time.monotonic_ns()
         thinks = "thinking" in self.capabilities(model) and not given["raw"]
         form = form_of(given["format"], thinks)
@@ -229,7 +245,7 @@ class House(Maker):
         raw = "".join(token.text for token in tokens)
         if left := self.crowd.left():
             tokens = [replace(tokens[0], text=left + tokens[0].text), *tokens[1:]]
-        made = parts(tokens, thinks, bool(given["tools"]))
+        made = self._parts(tokens, thinks, given, prompt)
         said_at = datetime.now(UTC)
         for token, part in zip(tokens, made, strict=True):
             extra = _logprobs(token, given) if given["logprobs"] and token.text else {}
@@ -248,6 +264,17 @@ class House(Maker):
                   "prompt_eval_count": spoken.prompt_tokens, "prompt_eval_duration": 500,
                   "eval_count": evaluated, "eval_duration": lasted}  # fmt: skip
         yield {**self._record(given, kind, **final), "created_at": iso(said_at)}
+
+    def _parts(
+        self, tokens: list[Token], thinks: bool, given: dict[str, Any], prompt: str
+    ) -> list[Part]:
+        """What each token adds; a prompt may have opened the thought already."""
+        tools = bool(given["tools"]) and self.flaw != "calls are text when cut"
+        if not thinks or not prompt.endswith("<think>") or self.flaw == "opens no thought":
+            return parts(tokens, thinks, tools)
+        if given["think"] is False and self.flaw != "thinks though off":
+            return parts(tokens, False, tools)
+        return parts([Token("<think>", 0.0, ()), *tokens], True, tools)[1:]
 
     def _ids(self, prompt: str, raw: str, count: int) -> list[int]:
         """Token ids: those of the script where they are known, else as many as there are."""
@@ -328,6 +355,7 @@ def _typed(given: dict[str, Any], name: str, kind: type) -> None:
 
 
 def _message(given: Json) -> dict[str, Any]:
+    given = {} if given is None else given
     if not isinstance(given, dict):
         raise HouseError(400, "a message must be an object")
     for name, kind in MESSAGE_TYPES.items():

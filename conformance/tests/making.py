@@ -11,6 +11,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from .freight import problem_of, strays
+from .gofuncs import BadTemplate
+from .gotext import parse
 from .kinds import digests, kind_of
 from .naming import tagged, valid
 from .shelf import HouseError, Model, Shelf
@@ -20,6 +22,13 @@ TYPED: dict[str, type] = {
     "system": str, "parameters": dict, "messages": list, "quantize": str, "stream": bool,
 }  # fmt: skip
 TYPES = ("F32", "F16", "Q4_K_S", "Q4_K_M", "Q8_0")
+
+
+NAMED: dict[str, Any] = {  # phi-3
+    "template": "{{ range .Messages }}<|{{ .Role }}|>\n{{ .Content }}<|end|>\n{{ end }}"
+    "<|assistant|>\n",
+    "parameters": {"stop": ["<|end|>", "<|system|>", "<|user|>", "<|assistant|>"]},
+}
 
 
 def layer(content: str) -> str:
@@ -52,7 +61,10 @@ class Maker(Shelf):
         if problem is not None:
             yield {"error": problem}
             return
-        made = self._made(fields, base)
+        named = base is None and self._knows(files or {})
+        made = self._made({**NAMED, **fields} if named else fields, base)
+        if named and self.flaw != "names no template":
+            yield {"status": "using autodetected template phi-3"}
         if self.flaw == "rewrites_store":
             kept, self.models = self.models, {}
             time.sleep(0.01)
@@ -62,6 +74,12 @@ class Maker(Shelf):
         yield {"status": f"creating new layer {layer(made.template + made.system)}"}
         yield {"status": "writing manifest"}
         yield {"status": "success"}
+
+    def _knows(self, files: dict[str, str]) -> bool:
+        """Whether weights bring the one chat template that is known here."""
+        brought = [self.blobs.get(digest, b"") for digest in files.values()]
+        known = any(b"tokenizer.chat_template" in content[:4096] for content in brought)
+        return known and self.flaw != "no chat template"
 
     def _synchronous(self, fields: dict[str, Any], name: str) -> None:
         """Refuse what can be refused before any work."""
@@ -87,9 +105,10 @@ class Maker(Shelf):
             found = problem_of(known, self.blobs)
             if found is not None:
                 return found
-        template = fields.get("template") or ""
-        if template.count("{{") != template.count("}}"):
-            return "template error: template: :1: unclosed action"
+        try:
+            parse(fields.get("template") or "", self.flaw)
+        except BadTemplate as error:
+            return f"template error: {error}"
         if (fields.get("quantize") or "F16").upper() not in TYPES:
             return f"unsupported quantization type {fields['quantize']}"
         given = fields.get("license") or ""

@@ -6,13 +6,14 @@ import json
 import math
 import random
 import re
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from ..arithmetic import Sampling, chances, load_logits
 from ..evidence import Json
-from ..script import Script
+from ..script import Recital, Script
 from .forms import Form
+from .gorender import rendered
 from .shelf import uncommented
 
 RIVALS = tuple((mark, -7.0 - n) for n, mark in enumerate("?!,;:-+"))
@@ -22,19 +23,18 @@ CALL = re.compile(r"<tool_call>(.*?)</tool_call>", re.DOTALL)
 THOUGHT = re.compile(r"<think>\s*(.*?)(?:</think>\s*|$)", re.DOTALL)
 
 
-class BadTemplate(Exception):  # noqa: N818
-    """A template that does not parse."""
-
-
 def render(
-    template: str, script: Script, messages: list[dict[str, Any]], tools: Json, think: bool | None
+    template: str,
+    script: Script,
+    messages: list[dict[str, Any]],
+    tools: Json,
+    think: Json,
+    flaw: str = "",
 ) -> str:
-    """What the template makes of a conversation; templates of the script and of the checks only."""
+    """What the template makes of a conversation. Raises BadTemplate."""
     template = uncommented(template)
-    if template.count("{{") != template.count("}}"):
-        raise BadTemplate("template: :1: unclosed action")
     if template not in (script.template, script.plain_template):
-        return _render_small(template, messages)
+        return rendered(template, messages, tools, think, flaw)
     full = template == script.template
     system = "\n\n".join(one["content"] for one in messages if one["role"] == "system")
     names = " ".join(tool["function"]["name"] for tool in tools or ()) if full else ""
@@ -57,14 +57,6 @@ def _turn(message: dict[str, Any], full: bool) -> str:
         for one in message.get("tool_calls") or ()
     )
     return f"<|{role}|>\n{thinking if full else ''}{content}{calls if full else ''}<|end|>\n"
-
-
-def _render_small(template: str, messages: list[dict[str, Any]]) -> str:
-    users = [one["content"] for one in messages if one["role"] == "user"]
-    loop = re.fullmatch(r"\{\{ range .Messages \}\}(.*)\{\{ end \}\}", template, re.DOTALL)
-    if loop:
-        return "".join(loop[1].replace("{{ .Content }}", content) for content in users)
-    return template.replace("{{ .Prompt }}", users[-1])
 
 
 @dataclass(frozen=True)
@@ -131,7 +123,7 @@ class Reciter:
             return [self._compute(prompt, options)], True
         if prompt in self.drawn:
             return [self._draw(prompt, options)], True
-        recital = self.known.get(prompt)
+        recital = self.known.get(prompt) or self._begun(prompt)
         if recital is None:
             return _split(LOST, 10), True
         text, count = recital.output, recital.output_tokens - recital.ends
@@ -140,6 +132,16 @@ class Reciter:
         if strong and options["repeat_last_n"]:
             return _split("the w", 2), True
         return _split(text, count), recital.ends
+
+    def _begun(self, prompt: str) -> Recital | None:
+        """The rest of a recital whose beginning stands in the prompt."""
+        for one in self.known.values():
+            whole = one.prompt + one.output
+            if prompt.startswith(one.prompt) and whole.startswith(prompt):
+                left = whole.removeprefix(prompt)
+                count = max(1, one.output_tokens * len(left) // len(one.output))
+                return replace(one, output=left, output_tokens=count)
+        return None
 
     def _compute(self, prompt: str, options: dict[str, Any]) -> Token:
         """A token by arithmetic on raw logits; `~` for the many that have no name."""
@@ -229,12 +231,13 @@ def parts(tokens: list[Token], thinking: bool, tools: bool) -> list[Part]:
     inner = thought.span(1) if thought else (0, 0)
     begin = thought.end() if thought else 0
     calls = list(CALL.finditer(text, begin)) if tools else []
+    cut = text.find("<tool_call>", calls[-1].end() if calls else begin) if tools else -1
     made, at = [], 0
     for token in tokens:
         end = at + len(token.text)
         content = "".join(
             text[place]
-            for place in range(max(at, begin), end)
+            for place in range(max(at, begin), end if cut < 0 else min(cut, end))
             if not any(call.start() <= place < call.end() for call in calls)
         )
         ended = tuple(_call(one, n) for n, one in enumerate(calls) if at < one.end() <= end)

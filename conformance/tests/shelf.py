@@ -12,6 +12,7 @@ from typing import Any
 
 from ..evidence import Json
 from ..script import Script, load_script
+from .gorender import capabilities_of
 from .kinds import DETAILS, OF_KIND, SEES, TEXT
 from .naming import conflicting, tagged, unmarked, valid
 from .wares import INFO, TENSORS, modelfile_of, parameters_of
@@ -55,6 +56,7 @@ class Shelf:
 
     flaw: str = ""  # what is wrong with it; see `liars`
     models: dict[str, Model] = field(default_factory=dict)
+    deleted: dict[str, Model] = field(default_factory=dict)  # they may be loaded still
     blobs: dict[str, bytes] = field(default_factory=dict)
     script: Script = field(default_factory=load_script)
 
@@ -99,15 +101,17 @@ class Shelf:
         """What the weights and the template can."""
         if model.kind != TEXT:
             return ["completion", "vision"] if model.kind == SEES else [model.kind]
-        full = uncommented(model.template) == self.script.template
-        extra = ["tools", "thinking"] if full else []
-        return ["completion", *extra]
+        template = uncommented(model.template)
+        if template == self.script.template:
+            return ["completion", "tools", "thinking"]
+        return ["completion", *capabilities_of(template, self.flaw)]
 
     def ps(self) -> dict[str, Any]:
         """/api/ps."""
         now = time.time()
         entries = []
-        for name, model in self.models.items():
+        kept = {} if self.flaw == "delete unloads" else self.deleted
+        for name, model in {**kept, **self.models}.items():
             if model.loaded_until > now:
                 left = timedelta(seconds=model.loaded_until - now)
                 entry = {
@@ -173,7 +177,7 @@ class Shelf:
         if self.flaw == "deletes_all":
             self.models.clear()
         elif self.flaw != "never_deletes":
-            del self.models[stored]
+            self.deleted[stored] = self.models.pop(stored)
 
     def find(self, name: str, message: str) -> Model:
         """A model by its name."""

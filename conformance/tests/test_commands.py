@@ -157,10 +157,10 @@ def test_consequences_are_told(tmp_path: Path) -> None:
 
 def test_every_client_is_in_the_footer(runs: dict[str, Path]) -> None:
     """Those of which nothing was judged are not known to work."""
-    from ..clients import EVERY
+    from ..clients import NEEDS
 
     footer = json.loads(runs["honest"].read_text().splitlines()[-1])
     found = {one["client"]: one["works"] for one in footer["clients"]}
-    assert set(EVERY) <= set(found)
+    assert set(NEEDS) <= set(found)
     assert found["Claude Code"] is None
     assert footer["identical"]["verdict"] is None

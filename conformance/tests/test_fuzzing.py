@@ -9,23 +9,36 @@ from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
+from hypothesis.strategies import SearchStrategy
 
 from ..address import parse_address
 from ..check import Outcome
 from ..commandline import parse, pytest_arguments
 from ..evidence import Exchange, Piece, Request
 from ..fuzzing import Shrinking, keeps_law
+from ..fuzzing_models import (
+    copied,
+    created,
+    deleted,
+    embedded,
+    impossible_names,
+    misnamed,
+    transferred,
+)
 from ..laws import Case, Law, broken
 from ..mangling import any_case, hard_to_read, no_json, noise
+from ..reference import read_recording
 from ..schema import violation
 from ..settings import Settings
 from ..setup import Setup
 from ..shapes import Shapes, put, request_schema
 from ..spoiling import extreme_options, raw, valid, wrong_options, wrongly_typed
 from ..target import Target
+from . import naming
 from .honest import TRUTH, Answer, Lie, serving_server
 from .lies import with_answers
 from .test_liars import provided
+from .test_main import run
 
 ASK = Request("POST", "/api/generate", (), b"{}")
 JSON = ("Content-Type", "application/json")
@@ -46,6 +59,60 @@ def test_valid_generate_is_valid(case: Case) -> None:
     """By the schema that the server is held to."""
     assert case.body is not None
     assert violation(json.loads(case.body), "generate", "request") is None
+
+
+@given(embedded("m"))
+@settings(max_examples=60)
+def test_valid_embed_is_valid(case: Case) -> None:
+    """By the schema, and it says how many vectors are due."""
+    fields = json.loads(case.body or b"")
+    assert violation(fields, "embed", "request") is None
+    given_ = fields["input"] or []
+    assert case.vectors == (1 if isinstance(given_, str) else len(given_))
+
+
+@given(created("m/made", "m"))
+@settings(max_examples=60)
+def test_valid_create_is_valid(case: Case) -> None:
+    """By the schema that the server is held to."""
+    assert violation(json.loads(case.body or b""), "create", "request") is None
+
+
+@pytest.mark.parametrize("route", ["pull", "push"])
+def test_valid_transfer_is_valid(route: str) -> None:
+    """By the schema, and insecure: the registry of a run has no TLS."""
+
+    @given(transferred(route, "127.0.0.1:1/a/b"))
+    @settings(max_examples=40)
+    def judge(case: Case) -> None:
+        fields = json.loads(case.body or b"")
+        assert violation(fields, route, "request") is None
+        assert fields["insecure"] is True
+
+    judge()
+
+
+@given(deleted("parallama-check-x/doomed"))
+def test_only_the_named_model_is_deleted(case: Case) -> None:
+    """Whatever its spelling, and under whichever key."""
+    fields = json.loads(case.body or b"")
+    named = fields.get("model") or fields.get("name")
+    assert named.lower().removesuffix(":latest") == "parallama-check-x/doomed"
+
+
+@given(copied("m", "parallama-check-x/fuzz-"))
+def test_copies_have_names_of_the_run(case: Case) -> None:
+    """Names that can be, so that nothing else is overwritten."""
+    place = json.loads(case.body or b"")["destination"]
+    assert place.startswith("parallama-check-x/fuzz-")
+    assert naming.valid(place)
+
+
+@given(impossible_names())
+@settings(max_examples=200)
+def test_impossible_names_are_none(name: str) -> None:
+    """Not even without the blanks around them."""
+    assert not naming.valid(name.strip())
 
 
 @pytest.mark.parametrize("turn", range(5))
@@ -123,11 +190,71 @@ def answered(status: int, value: object, *headers: tuple[str, str]) -> Exchange:
         (Law.ANSWERED, answered(200, ZERO, JSON), False),
         (Law.ANSWERED, answered(404, {"error": "no"}, JSON), False),
         (Law.REFUSED, Exchange("http://x", ASK, error="nothing came"), False),
+        (Law.DONE, answered(200, None), True),
+        (Law.DONE, answered(200, {}), False),
+        (Law.DONE, answered(204, None), False),
     ],
 )
 def test_law(law: Law, got: Exchange, kept: bool) -> None:
     """What is forbidden is found, what is not is tolerated."""
     assert (broken(got, Case("POST", "/", b"", law, "generate")) is None) == kept
+
+
+def streamed(*statuses: str) -> Exchange:
+    """A stream of progress."""
+    lines = "".join(json.dumps({"status": one}) + "\n" for one in statuses)
+    return Exchange("http://x", ASK, 200, headers=(JSON,), pieces=(Piece(1.0, lines.encode()),))
+
+
+@pytest.mark.parametrize(
+    ("statuses", "kept"),
+    [
+        (["pulling manifest", "success"], True),
+        (["success"], True),
+        (["pulling manifest"], False),
+        (["success", "writing manifest"], False),
+        (["success", "success"], False),
+    ],
+)
+def test_progress_ends_in_success(statuses: list[str], kept: bool) -> None:
+    """Once, and last."""
+    case = Case("POST", "/", b"", Law.ANSWERED, "pull", streams=True)
+    assert (broken(streamed(*statuses), case) is None) == kept
+
+
+@pytest.mark.parametrize(
+    ("vectors", "due", "kept"),
+    [
+        ([[1.0], [0.5]], 2, True),
+        ([], 0, True),
+        ([[1.0]], 2, False),
+        ([[1.0], [0.5]], 1, False),
+        ([[1.0], [0.5, 0.5]], 2, False),
+        ([[]], 1, False),
+    ],
+)
+def test_vectors_are_as_many_as_texts(vectors: list[list[float]], due: int, kept: bool) -> None:
+    """And of one size."""
+    got = answered(200, {"model": "m", "embeddings": vectors}, JSON)
+    case = Case("POST", "/", b"", Law.ANSWERED, "embed", vectors=due)
+    assert (broken(got, case) is None) == kept
+
+
+def test_what_came_of_a_request_is_looked_at(honest: Setup) -> None:
+    """What is needed is made before, and a failure after is shown by the request itself."""
+    seen: list[str] = []
+    target = Target(replace(honest, fuzz=5))
+    verdict = keeps_law(
+        target,
+        "copy",
+        copies(target.model),
+        before=lambda _, case: seen.append("before"),
+        after=lambda _, case: "it is not there",
+    )
+    assert verdict.outcome is Outcome.FAILED
+    assert seen
+    assert verdict.evidence is not None
+    assert "/api/copy -H 'Content-Type: application/json' -d" in verdict.evidence.curl
 
 
 def test_wild_answer_may_lack_its_end() -> None:
@@ -144,11 +271,30 @@ def honest() -> Iterator[Setup]:
         yield provided(server)
 
 
+def misnamed_asks(model: str) -> SearchStrategy[Case]:
+    """Names that cannot be, in two routes."""
+    return misnamed({"show": {}, "copy": {"source": model}},
+                    {"show": "model", "copy": "destination"})  # fmt: skip
+
+
+def copies(model: str) -> SearchStrategy[Case]:
+    """Copies of a model of the run."""
+    return copied(model, f"{model}-")
+
+
+def creations(model: str) -> SearchStrategy[Case]:
+    """Models made of one of the run."""
+    return created(f"{model}-made", model)
+
+
 FAMILIES = {
     "raw": raw,
     "wrong-options": wrong_options,
     "extreme-options": extreme_options,
     "hard-to-read": hard_to_read,
+    "impossible-names": misnamed_asks,
+    "copy": copies,
+    "create": creations,
 }
 
 
@@ -202,3 +348,17 @@ def test_effort_and_seed_reach_the_run() -> None:
     assert given_[given_.index("--target-fuzz-seed") + 1] == "3"
     settings_ = Settings(parse_address("http://x"), fuzz=7, fuzz_seed=3)
     assert (settings_.selection["fuzz"], settings_.selection["fuzz_seed"]) == (7, 3)
+
+
+def test_another_process_makes_the_same_requests(tmp_path: Path) -> None:
+    """Whatever else it has loaded: a seed repeats a run."""
+    recordings = [tmp_path / "one", tmp_path / "two"]
+    with serving_server(TRUTH) as server:
+        for path, more in zip(recordings, ([], ["-n", "2"]), strict=True):
+            asked = ["--fuzz", "8", "--fuzz-seed", "3", "-k", "fuzz/embed or fuzz/raw"]
+            run("record", server.url, *asked, *more, "-o", str(path))
+    one, two = ({id: [said["request"] for said in found.exchanges]
+                 for id, found in read_recording(path).recorded.items()}
+                for path in recordings)  # fmt: skip
+    assert one == two
+    assert len(one) == 2

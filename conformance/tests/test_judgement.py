@@ -76,12 +76,54 @@ def test_headline(lines: list[dict[str, Any]], told: str) -> None:
     assert judge_run(lines)["headline"] == told
 
 
+def test_what_is_absent_in_part_is_told_as_that() -> None:
+    """A class of which something was judged is not called absent."""
+    lines = [line("not_offered", "MUST", "tools"), line("not_offered", "MUST", "manage"),
+             line("passed", "MUST", "manage")]  # fmt: skip
+    because = judge_run(lines)["identical"]["because"]
+    assert because == "tools not offered; parts of manage not offered"
+
+
+def test_missing_route_is_one_cause() -> None:
+    """Whatever was asked of it, and whether it failed or could not be tested for its sake."""
+    why = "/api/version is answered with 501"
+    lines = [{**line("failed"), "reason": why, "expected": "status 200"},
+             {**line("not_testable"), "reason": why, "expected": 403}]  # fmt: skip
+    assert len(judge_run(lines)["causes"]) == 1
+
+
 def test_client_works_unless_a_check_breaks_it() -> None:
     """Failed breaks, not judged says nothing."""
     lines = [line("passed", "MUST", "core", "A", "B"), line("failed", "SHOULD", "core", "B"),
              line("not_offered", "MUST", "tools", "C")]  # fmt: skip
     found = {one["client"]: one["works"] for one in judge_run(lines)["clients"]}
     assert found == {"A": True, "B": False, "C": None}
+
+
+@pytest.mark.parametrize(
+    ("lines", "absent", "verdict", "lacks"),
+    [
+        ([line("passed", "MUST", "core", "A"), line("passed", "MUST", "openai", "A")], (),
+         "works", []),
+        ([line("passed", "MUST", "core", "A")], ("openai",), "not_offered", ["openai"]),
+        ([line("passed", "MUST", "core", "A"), line("not_offered", "MUST", "openai", "A")], (),
+         "not_offered", ["openai"]),
+        ([line("passed", "MUST", "core", "A")], (), "not_judged", ["openai"]),
+        ([line("failed", "MUST", "core", "A")], ("openai",), "breaks", ["openai"]),
+        ([line("passed", "MUST", "core", "A"), line("passed", "MUST", "openai", "A"),
+          line("not_offered", "MUST", "vision", "A")], ("vision",), "works", []),
+        ([], ("openai", "core"), "not_offered", ["core", "openai"]),
+        ([line("failed", "MUST", "openai", "A")], ("openai",), "breaks", []),
+    ],
+)  # fmt: skip
+def test_client_needs_what_it_cannot_do_without(
+    lines: list[dict[str, Any]], absent: tuple[str, ...], verdict: str, lacks: list[str]
+) -> None:
+    """It works only where all of that is offered and judged; what fails comes first."""
+    footer = judge_run(lines, needs={"A": ("core", "openai")}, absent=absent)
+    (only,) = footer["clients"]
+    works = {"works": True, "breaks": False}.get(verdict)
+    assert (only["verdict"], only["lacks"], only["works"]) == (verdict, lacks, works)
 
 
 @given(verdicts)

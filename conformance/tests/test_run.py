@@ -14,11 +14,11 @@ import pytest
 
 from ..address import parse_address
 from ..check import MUST, Check, Outcome, Verdict, expect, not_judged, not_testable
-from ..run import UNKNOWING, Unreachable, judge, prepare, selected
+from ..run import UNKNOWING, NoSuchModel, Unreachable, judge, prepare, selected
 from ..schema import SCHEMAS
 from ..setup import Setup
 from ..target import Target
-from .honest import TRUTH, Lie, serving
+from .honest import TRUTH, Answer, Lie, serving
 from .lies import forgets, refuses
 
 RUN = json.loads((SCHEMAS.parent / "run.schema.json").read_text())
@@ -186,3 +186,55 @@ def test_levels_select_downwards() -> None:
     found = {one.level.value for one in selected([], "should")}
     assert found == {"MUST", "SHOULD"}
     assert {one.group for one in selected(["tools"], "must")} == {"tools"}
+
+
+def absent_at(*paths: str) -> Lie:
+    """An honest server without these routes."""
+    gone = Answer(404, "text/plain", "404 page not found")
+    return Lie(say=lambda heard, one: gone if heard.path.startswith(paths) else one)
+
+
+def version_and_tags(target: Target) -> Verdict:
+    """Any check that asks for what it is about, and on its way for something else."""
+    target.get("/api/tags")
+    return version(target)
+
+
+@pytest.mark.parametrize(
+    ("paths", "check", "outcome"),
+    [
+        (("/api/version",), version, "failed"),
+        (("/api/version",), version_and_tags, "not_testable"),
+        (("/api/chat", "/api/generate"), lambda target: read_greeting(target), "not_offered"),
+        (("/api/chat",), lambda target: read_greeting(target), "failed"),
+    ],
+    ids=["itself", "on-the-way", "all-of-its-kind", "one-of-its-kind"],
+)
+def test_missing_route_is_told_as_the_cause(
+    paths: tuple[str, ...], check: object, outcome: str
+) -> None:
+    """What only shows that a route is missing says so, whatever it was meant to show."""
+    with serving(absent_at(*paths)) as url:
+        line = judge(checking(check), prepare(parse_address(url), None, silence_s=5.0))
+    valid(line)
+    assert (line["verdict"], "is answered like an unknown route: 404" in line["reason"]) == (
+        outcome,
+        True,
+    )
+
+
+def read_greeting(target: Target) -> Verdict:
+    """Any check that has something generated."""
+    return expect(target.chat().ok.object["done"], True)
+
+
+def test_model_that_is_listed_is_there() -> None:
+    """A mock that has no answer for a prompt says 404, too; that says nothing of the model."""
+    told = {
+        "/api/generate": Answer(404, value={"error": "no fixture matches"}),
+        "/api/tags": Answer(value={"models": [{"name": "mocked:latest"}]}),
+    }
+    with serving(Lie(say=lambda heard, one: told.get(heard.path, one))) as url:
+        assert prepare(parse_address(url), "mocked", silence_s=5.0).model == "mocked"
+        with pytest.raises(NoSuchModel, match="there are: mocked:latest"):
+            prepare(parse_address(url), "other", silence_s=5.0)

@@ -23,14 +23,17 @@ def line(
 
 
 def shown(
-    lines: list[dict[str, Any]], baseline: Baseline | None = None, reference: str | None = None
+    lines: list[dict[str, Any]],
+    baseline: Baseline | None = None,
+    reference: str | None = None,
+    needs: dict[str, tuple[str, ...]] | None = None,
 ) -> str:
     """The end of a run on a terminal of 100 columns."""
     console = Console(file=io.StringIO(), width=100, soft_wrap=True)
     terminal = Terminal(console, None)
     terminal.verdicts = lines
     terminal.reference = reference
-    footer = judge_run(lines, baseline=baseline)
+    footer = judge_run(lines, baseline=baseline, needs=needs or {}, absent=("openai",))
     terminal.pytest_parallama_finished({**footer, "kind": "footer"})
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
@@ -98,6 +101,16 @@ def test_table_has_classes_by_level() -> None:
 def test_broken_client_is_told_with_its_checks() -> None:
     """Why a client will not work."""
     assert "breaks: Zed in core (core/a)" in shown([line("core/a")])
+
+
+def test_client_that_lacks_what_it_needs_is_told() -> None:
+    """Neither working nor broken: those that lack the same together."""
+    needs = {"Zed": ("core",), "Codex": ("openai",), "Copilot": ("openai", "core"),
+             "Roo": ("core", "tools")}  # fmt: skip
+    told = shown([line("core/a", "passed")], needs=needs)
+    assert "Clients will work: 1 of 1" in told
+    assert "not offered: Codex, Copilot (openai)" in told
+    assert "not judged: Roo (core, tools)" in told
 
 
 def test_control_characters_are_written_out() -> None:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -20,6 +21,7 @@ from .shelf import HouseError, Model, Shelf
 
 DIGEST = re.compile(r"sha256[:-][0-9a-fA-F]{64}")
 TICK_S = 0.03
+MUCH_BYTES, CHOKED_S = 1_000_000, 2.6
 SUFFIX = re.compile(r":(local|cloud)(?=:|$)", re.IGNORECASE)
 
 Record = dict[str, Any]
@@ -79,6 +81,8 @@ class Courier:
         try:
             content, layers = self._manifest(carrier, base, tag)
         except Refused as error:
+            if self.flaw == "chokes on much" and len(str(error)) > MUCH_BYTES:
+                time.sleep(CHOKED_S)
             raise Refused(f"pull model manifest: {error}") from None
         if self.flaw == "lists early":
             self._keep(name, content, layers)
@@ -110,6 +114,8 @@ class Courier:
         tag = "latest" if self.flaw == "always latest" else tag
         accept = "*/*" if self.flaw == "accepts anything" else MANIFEST
         content = carrier.ask("GET", f"{base}/manifests/{tag}", Accept=accept).body
+        if self.flaw == "chokes on much" and len(content) > MUCH_BYTES:
+            time.sleep(CHOKED_S)
         try:
             manifest = json.loads(content)
             layers = list(manifest.get("layers") or [])

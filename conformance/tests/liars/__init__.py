@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from .accounting import EDGES, USAGE
+from .both import BOTH
+from .clients import CLIENTS
+from .corners import CORNERS
 from .crowds import ARRIVAL, CONCURRENCY, RESIDENCY
 from .embedders import EMBEDDERS
 from .embeddings import EMBEDDINGS
 from .format import FORMAT
 from .fuzz import FUZZ
+from .fuzz_models import FUZZ_MODELS
 from .guards import SAFETY
 from .liar import Liar
 from .options import OPTIONS
@@ -16,12 +20,16 @@ from .parameters import PARAMETER
 from .parsing import LOGPROBS, THINKING, TOOLS
 from .pulls import PULLS
 from .pushes import PUSHES
+from .registries import LIMITS
 from .shelves import MADE, NAMES, SHOWN
 from .speech import SPEECH
 from .store import CREATE, LIFECYCLE, MANAGE
 from .streams import STREAMING
 from .talk import CONTEXT, TALKING
+from .templates import TEMPLATES
 from .vision import VISION
+from .waiting import WAITING
+from .weights import WEIGHTS
 from .wire import ERRORS, HTTP
 
 LIARS: list[Liar] = [
@@ -37,6 +45,7 @@ LIARS: list[Liar] = [
     *USAGE,
     *EDGES,
     *FUZZ,
+    *FUZZ_MODELS,
     *CONTEXT,
     *THINKING,
     *TOOLS,
@@ -56,4 +65,11 @@ LIARS: list[Liar] = [
     *SHOWN,
     *MADE,
     *ORDER,
+    *CLIENTS,
+    *TEMPLATES,
+    *CORNERS,
+    *LIMITS,
+    *WAITING,
+    *WEIGHTS,
+    *BOTH,
 ]

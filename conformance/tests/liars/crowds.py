@@ -68,11 +68,11 @@ def _hasty(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 ARRIVAL = [
-    Liar("flushes blocks of 4 KB", "stream/flushed-line-by-line", Lie(gather=_blocks)),
+    Liar("flushes blocks of 4 KB", "stream/flushed-line-by-line", Lie(gather=_blocks, pace=6.0)),
     Liar(
-        "flushes a dozen at a time", "stream/flushed-line-by-line", Lie(gather=_dozens, pace=12.0)
+        "flushes a dozen at a time", "stream/flushed-line-by-line", Lie(gather=_dozens, pace=15.0)
     ),
-    Liar("lingers before the end", "stream/ends-at-once", Lie(lingers_s=0.55)),
+    Liar("lingers before the end", "stream/ends-at-once", Lie(lingers_s=0.9)),
     Liar("makes its times up", "stream/times-are-of-the-making", streams(_too_even, *TALK)),
     Liar("errors within 200", "stream/errors-before-the-first-record", with_answers(_as_stream)),
     Liar(
@@ -108,11 +108,13 @@ CONCURRENCY = [
     Liar("old connections lose words", "concurrency/everything-twice", Lie(again=_forgets_words)),
     Liar("old connections, old versions", "concurrency/everything-twice", Lie(again=_slow_tail)),
     Liar("options leak", "concurrency/options-do-not-leak", Lie(flaw="shares_options")),
-    Liar("unloading cuts", "concurrency/unload-while-busy", Lie(flaw="cuts_on_unload")),
+    Liar("unloading cuts", "concurrency/unload-while-busy", Lie(flaw="cuts_on_unload", pace=5.0)),
     Liar(
         "a short keep_alive cuts", "concurrency/keep-alive-shorter-than-the-answer", hears(_hasty)
     ),
-    Liar("reloading cuts", "concurrency/other-window-meanwhile", Lie(flaw="cuts_on_reload")),
+    Liar(
+        "reloading cuts", "concurrency/other-window-meanwhile", Lie(flaw="cuts_on_reload", pace=5.0)
+    ),
     Liar(
         "lists nothing while it creates",
         "concurrency/create-and-delete-meanwhile",

@@ -155,6 +155,10 @@ STREAMING = [
     Liar("crosses streams", "stream/concurrent", Lie(flaw="crosses")),
     Liar("refuses company", "stream/concurrent", Lie(flaw="refuses_company")),
     Liar("serves those who left", "stream/hang-up-frees", Lie(flaw="serves_the_departed")),
-    Liar("ends all when one leaves", "stream/hang-up-leaves-others", Lie(flaw="ends_together")),
+    Liar(
+        "ends all when one leaves",
+        "stream/hang-up-leaves-others",
+        Lie(flaw="ends_together", pace=20.0),
+    ),
     Liar("keys of its own", "stream/keys", each(lambda one: one.update(x_server="mine"))),
 ]

@@ -1,0 +1,122 @@
+"""No false alarm for servers that nobody here wrote: with another model, a mock, a proxy.
+
+What is in here was first seen when servers from PyPI and npm were judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+
+import pytest
+
+from ..address import parse_address
+from ..check import CHECKS
+from ..run import judge, prepare
+from ..setup import Setup
+from ..target import NOBODY
+from .honest import TRUTH, Answer, Heard, Lie, serving_server
+from .test_liars import THREADS, provided
+
+READ_BODIES = (
+    "core/content-type-not-examined",
+    "core/chunked-request",
+    "core/expect-continue",
+    "http/header-names-in-any-case",
+    "http/chunks-of-any-form",
+    "http/expect-in-any-case",
+    "http/bytes-after-the-object",
+    "http/pipelined",
+    "safety/long-bodies",
+)
+TIMED = ("transfer", "lifecycle")
+TALK = ("/api/chat", "/api/generate")
+DENIED = Answer(403, value={"error": {"message": "disabled by the router"}})
+
+
+@contextmanager
+def ordinary(lie: Lie = TRUTH) -> Iterator[Setup]:
+    """A server with a model that its user named, and of which we know no word."""
+    with serving_server(lie) as server:
+        named = provided(server).model
+        assert named is not None
+        yield prepare(parse_address(server.url), named, silence_s=5.0)
+
+
+def verdicts(setup: Setup, ids: tuple[str, ...]) -> dict[str, str]:
+    """How each of these checks ends."""
+    with ThreadPoolExecutor(THREADS) as pool:
+        lines = pool.map(lambda id: judge(replace(CHECKS[id], race=False), setup), ids)
+        return {line["id"]: f"{line['verdict']}: {line['actual']}" for line in lines}
+
+
+def failed(setup: Setup, *ids: str) -> dict[str, str]:
+    """Those that are findings."""
+    found = verdicts(setup, ids).items()
+    return {id: told for id, told in found if told.startswith(("failed", "not_test", "errored"))}
+
+
+def test_ordinary_model_gives_no_alarm() -> None:
+    """A model whose answers are short and not known: what cannot be judged is not."""
+    with ordinary() as setup:
+        own = replace(setup, scripted=False, token=f"{setup.token}-own")
+        calm = [id for id, one in CHECKS.items()
+                if not (one.race or one.alone or one.group in TIMED)]  # fmt: skip
+        assert failed(own, *calm) == {}
+
+
+def anybody(heard: Heard) -> Heard:
+    """A mock takes any name for its only model."""
+    known = heard.body.replace(NOBODY.encode(), b"parallama-check-liar/scripted")
+    return replace(heard, body=known) if heard.path in TALK else heard
+
+
+@pytest.mark.parametrize("id", READ_BODIES)
+def test_body_was_read_also_where_any_model_is_answered_for(id: str) -> None:
+    """That a model which cannot exist is answered for is another check's finding."""
+    with ordinary(Lie(hear=anybody)) as setup:
+        assert setup.calibration.nobody == 200
+        assert failed(setup, id) == {}
+
+
+@pytest.mark.parametrize("id", ["safety/deep-json", "safety/no-http-at-all", "core/kept-alive"])
+def test_safety_is_judged_without_a_version(id: str) -> None:
+    """Whether a server lives is seen by any route that it has."""
+    gone = Answer(404, "text/plain", "404 page not found")
+    mute = Lie(say=lambda heard, one: gone if heard.path == "/api/version" else one)
+    with ordinary(mute) as setup:
+        assert failed(setup, id) == {}
+
+
+def test_one_model_is_pulled_where_none_can_be_deleted() -> None:
+    """A router that keeps its clients from deleting is not left full of our models."""
+    deny = Lie(say=lambda heard, one: DENIED if heard.path == "/api/delete" else one)
+    with serving_server(deny) as server:
+        setup = replace(provided(server), missing=prepare(parse_address(server.url), None).missing)
+        first = judge(CHECKS["pull/stream"], setup)
+        line = judge(CHECKS["pull/order"], setup)
+    assert first["verdict"] == "passed"
+    assert (line["verdict"], line["reason"]) == (
+        "not_testable",
+        "/api/delete is answered with 403; what is pulled could not be deleted again",
+    )
+
+
+def test_class_that_nobody_may_use_is_not_offered() -> None:
+    """403 to everything of a kind, whoever asks, is a class that is not there."""
+    deny = Lie(say=lambda heard, one: DENIED if "create" in heard.path or "blobs" in heard.path
+               else one)  # fmt: skip
+    with serving_server(deny) as server:
+        setup = prepare(parse_address(server.url), None, silence_s=5.0)
+    assert "403" in setup.absent["create"]
+
+
+def test_models_of_others_are_not_ours() -> None:
+    """What another run left on the server is no model that this one made of a lie."""
+    with serving_server(TRUTH) as server:
+        setup = provided(server)
+        left = server.house.models["parallama-check-liar/plain:latest"]
+        server.house.models["127.0.0.1:9/parallama-check-other/refused:latest"] = left
+        assert failed(setup, "safety/lying-gguf") == {}
