@@ -10,7 +10,6 @@ measured. What went wrong is said in one line of JSON on standard output.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import logging
 import os
@@ -35,12 +34,12 @@ from .plan import PointPlan, RunPlan
 from .rounds import Effort, Round, RoundError, next_turn, part, places_of
 from .sample import phase_of
 from .schedule import ScheduleError
+from .scheduling import hurry
 from .spool import Spool, SpoolError
 from .user import StreamUser
 
 Locust: TypeAlias = Any
 """Locust's environment and runners, which come without types."""
-NICENESS = -10
 HEARTBEATS = 30
 """Of a second each: how long a worker may be busy making requests before it counts as gone."""
 PATIENCE_S = 60.0
@@ -229,23 +228,6 @@ def main() -> None:
     locust.runners.HEARTBEAT_LIVENESS = HEARTBEATS
     scheduling = hurry()
     os._exit(serve(chosen.worker, chosen.leashed) if chosen.worker else lead(chosen, scheduling))
-
-
-def hurry() -> str:
-    """Go before the server and its neighbours, as far as we may: what waits for a CPU would
-    measure the queue for it. Says how.
-
-    Niceness alone does little: Linux weighs sessions against each other first (sched(7),
-    autogroup), and this one is ours alone.
-    """
-    if hasattr(os, "sched_setscheduler"):
-        with contextlib.suppress(OSError):  # only root may
-            os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
-            return "real-time"
-    with contextlib.suppress(OSError):
-        os.nice(NICENESS)
-        return f"niceness {NICENESS}"
-    return "ordinary"
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from .clock import ANCILLARY_BYTES, SO_TIMESTAMPNS, clock_offset, kernel_stamp
+from .scheduling import hurry
 from .scripts import MODELS, Emission, Pace, Script, Voice, embedded, script, unstreamed, whole
 
 APIS = {
@@ -232,6 +233,7 @@ def main() -> None:
     pace = Pace(round(chosen.first_ms * 1e6), round(chosen.gap_ms * 1e6))
     emitter = Emitter(pace, chosen.journal, chosen.port, chosen.spread)
     print(emitter.url, flush=True)
+    hurry()  # as its client does: whoever waits for a CPU is late
     emitter.serve()
 
 

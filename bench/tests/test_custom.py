@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from ..course import Course
@@ -106,3 +108,13 @@ def test_rates_are_either_shares_or_rates(rates: str) -> None:
     """Both, or none of them, is a mistake."""
     with pytest.raises(ProfileError, match="course needs either shares or rates_per_s"):
         parse(f'name = "x"\n[course]\nkind = "rates"\nask = {{}}\n{rates}')
+
+
+def test_example_of_the_documentation_is_a_profile() -> None:
+    """What docs/bench.md shows can be run as it stands there."""
+    page = Path(__file__).resolve().parents[2] / "docs" / "bench.md"
+    example = page.read_text(encoding="utf-8").partition("```toml\n")[2].partition("```")[0]
+    profile = parse(example)
+    assert isinstance(profile.course, Steps)
+    assert [point.label for point in profile.course.points] == ["four people", "a trickle"]
+    assert (profile.slo.ttft_ms, profile.course.blocks) == (1500, 3)

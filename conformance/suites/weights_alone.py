@@ -72,7 +72,6 @@ def template_of_the_weights(target: Target) -> Verdict:
     group="create",
     source="server/model.go:detectChatTemplate",
     covers=("CREATE-04", "TMPL-20", "TMPL-22"),
-    breaks=(OPEN_WEBUI,),
     alone=True,
 )
 def template_by_its_name(target: Target) -> Verdict:
