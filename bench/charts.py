@@ -126,10 +126,10 @@ def covered(edges: Floats, moments: Floats) -> Floats:
 
 
 def timeline(frame: Frame) -> list[dict[str, Any]]:
-    """The first requests of a point by their planned time: when each was planned, sent, had its
-    tokens and ended, in s since the run's start."""
+    """The first measured requests of a point by their planned time: when each was planned, sent,
+    had its tokens and ended, in s since the run's start."""
     drawn = []
-    for row in range(min(len(frame), LANES)):
+    for row in np.flatnonzero(frame.measured)[:LANES]:
         start = int(frame.starts[row])
         tokens = frame.at_ns[start : start + min(int(frame.counts[row]), TICKS)]
         finished_ns = float(frame.finished_ns[row])

@@ -108,6 +108,9 @@ def next_rung(ladder: Ladder, seed: int, results: Sequence[Result]) -> Point | N
     if len(results) < len(levels):
         return rung(ladder, levels[len(results)], 0)
     again = [users for users, result in zip(levels, results, strict=False) if not failing(result)]
+    if ladder.adaptive:
+        most = worth_repeating(results[:climbed])
+        again = [users for users in again if users <= most]
     if not again:
         return None
     block, place = divmod(len(results) - len(levels), len(again))
@@ -157,6 +160,15 @@ def between(results: Sequence[Result]) -> list[int]:
     knee = next(place for place, one in enumerate(whole) if speed(one) * GAIN >= best)
     users = [users_of(result.point) for result in whole[max(0, knee - 1) : knee + 2]]
     return [(low + high) // 2 for low, high in pairwise(users) if high - low > 1]
+
+
+def worth_repeating(results: Sequence[Result]) -> int:
+    """The most users that the later blocks go back to: the step after the knee. Those beyond it
+    take longest, and say no more of where it is."""
+    whole = [result for result in results if not failing(result)]
+    best = max(map(speed, whole), default=0.0)
+    knee = next((place for place, one in enumerate(whole) if speed(one) * GAIN >= best), 0)
+    return max((users_of(one.point) for one in whole[: knee + 2]), default=0)
 
 
 def users_of(point: Point) -> int:

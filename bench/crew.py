@@ -138,7 +138,8 @@ class Crew:
         """Which seats or arrivals each worker takes, by the users that Locust gives it."""
         count = places_of(plan.point.load)
         users = count if isinstance(plan.point.load, Closed) else len(self.workers)
-        self._runner.start(users, spawn_rate=users)
+        at_once = max(users, self._runner.user_count)  # Locust stops users at this rate too
+        self._runner.start(users, spawn_rate=at_once)
         until_s = time.monotonic() + SETTLE_S
         while sum(held := [self._users(name) for name in self.workers]) != users:
             if time.monotonic() > until_s:

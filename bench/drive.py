@@ -63,7 +63,8 @@ class Alone:
         mine = part(run, plan, 0, range(places_of(load)))
         one = Round(mine, self.kernel, self._keep, next_turn(run, plan))
         users = len(one.jobs)
-        self._runner.start(users, spawn_rate=users)
+        at_once = max(users, self._runner.user_count)  # Locust stops users at this rate too
+        self._runner.start(users, spawn_rate=at_once)
         while self._runner.user_count != users:  # those to be stopped must not take a job
             gevent.sleep(0.005)
         return perform(one, StreamUser.jobs.put)

@@ -17,6 +17,8 @@ from rich.console import Console
 from . import document, summary, tables, terminal
 from .run import SAMPLES
 
+WIDTH = 110
+"""Of the table where there is no terminal."""
 WRITTEN = ("summary.json", "points.csv", "samples.csv", "bench.txt")
 
 
@@ -30,7 +32,7 @@ def conclude(folder: Path) -> dict[str, Any]:
     with page(folder) as process:  # meanwhile, since it takes another core
         tables.write(folder, made, whole)
         complaint = why_none(process)
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else WIDTH)
     console.print(terminal.figures(made))
     for remark in terminal.remarks(made):
         console.print(remark, markup=False)

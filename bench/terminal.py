@@ -201,7 +201,7 @@ def rank(ordered: Sequence[float], percent: int) -> float | None:
 
 
 def figures(summary: dict[str, Any]) -> Table:
-    """The points of a summary as a table; those of several blocks as one, by their medians."""
+    """The points of a summary as a table; those of several blocks (×3) as one, by their medians."""
     arms = summary["arms"]
     target = arms[0]["target"]
     where = f"{target['model']} at {target['url']}"
@@ -214,7 +214,7 @@ def figures(summary: dict[str, Any]) -> Table:
     for name in names:
         table.add_column(name, justify="right", no_wrap=True)
     for points in alike(summary["points"]):
-        label = points[0]["label"] + (f" ({len(points)} blocks)" if len(points) > 1 else "")
+        label = points[0]["label"] + (f" ×{len(points)}" if len(points) > 1 else "")
         if len(arms) > 1:
             label = f"{arms[points[0]['arm']]['name']}: {label}"
         rss_bytes = middle([(point.get("memory") or {}).get("rss_bytes") for point in points])

@@ -251,7 +251,7 @@ def distribution(summary: Summary, which: str) -> Chart | None:
         "itl": ("Gaps between records (ITL)", "gaps"),
     }[which]
     series = []
-    for one in chosen(summary.drawn.curves):
+    for one in chosen(in_order(summary)):
         corners: tuple[Pair, ...] = one.ttft_ms if which == "ttft" else one.itl_ms
         if corners:
             moved = [(max(ms, FLOOR_MS), share) for ms, share in corners]
@@ -270,6 +270,19 @@ def distribution(summary: Summary, which: str) -> Chart | None:
         series=tuple(series),
         steps=True,
     )
+
+
+def in_order(summary: Summary) -> list[Curve]:
+    """The curves as the loads stand on their axes: a ladder looks closer at its knee afterwards."""
+    values = {point.place: point.value for point in summary.points}
+    names = list(dict.fromkeys(point.group for point in summary.points))
+
+    def rank(curve: Curve) -> tuple[int, int, float]:
+        place = (curve.group, curve.label, curve.arm)
+        where = names.index(curve.group) if curve.group in names else len(names)
+        return where, curve.arm, values.get(place) or 0.0
+
+    return sorted(summary.drawn.curves, key=rank)
 
 
 def chosen(curves: Sequence[Curve]) -> list[Curve]:

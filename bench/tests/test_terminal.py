@@ -160,9 +160,9 @@ def test_blocks_of_a_point_are_one_row_with_their_median() -> None:
     """100 and 300 tokens/s in two blocks are 200, asked and failed are added."""
     assert [len(points) for points in alike(SUMMARY["points"])] == [2]  # type: ignore[arg-type]
     shown = drawn(figures(SUMMARY))
-    assert "4 users (2 blocks)" in shown
-    row = next(line for line in shown.splitlines() if "2 blocks" in line).split()
-    assert row[4:] == ["16", "2", "200", "20/31.2", "20/31.2", "-", "1.5/-", "3"]
+    assert "4 users ×2" in shown
+    row = next(line for line in shown.splitlines() if "×2" in line).split()
+    assert row[3:] == ["16", "2", "200", "20/31.2", "20/31.2", "-", "1.5/-", "3"]
 
 
 def test_median_without_values_is_none() -> None:

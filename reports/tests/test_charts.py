@@ -116,6 +116,13 @@ def test_distributions_show_no_more_curves_than_can_be_told_apart(tmp_path: Path
     assert (len(names), names[0], names[-1]) == (charts.MAX_CURVES, "1 user", "32 users")
 
 
+def test_curves_stand_in_the_order_of_their_loads(tmp_path: Path) -> None:
+    """Twelve users, looked at after 32, come before them."""
+    chart = charts.distribution(summary(tmp_path, bench.ladder((1, 32, 12), blocks=1)), "ttft")
+    assert chart is not None
+    assert [series.name for series in chart.series] == ["1 user", "12 users", "32 users"]
+
+
 def test_curve_rises_from_none_to_all(tmp_path: Path) -> None:
     """It begins at 0 % and ends at 100 %."""
     chart = charts.distribution(summary(tmp_path), "itl")
