@@ -187,5 +187,5 @@ def behind(
         return f"answers came at {pace:.0%} of the pace of the requests"
     first = point["ttft_ms"]["p95"]
     if slo is not None and first is not None and first > slo["ttft_ms"]:
-        return f"the p95 of the time to first token was {first:.3g} ms"
+        return f"the p95 of the time to first token was {first:,.0f} ms"
     return None

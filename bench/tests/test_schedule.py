@@ -26,6 +26,13 @@ def test_poisson_arrivals_have_their_rate() -> None:
     assert deviation == pytest.approx(0.05, rel=0.03)
 
 
+def test_a_few_poisson_arrivals_have_their_rate_too() -> None:
+    """Twenty arrivals at 2 a second fill ten seconds, in every run."""
+    lasts = [times_ns(Open(2.0, requests=20), str(seed))[-1] / 1e9 for seed in range(200)]
+    assert max(lasts) <= 10.0
+    assert sum(lasts) / len(lasts) == pytest.approx(10 * 20 / 21, rel=0.02)
+
+
 @given(st.floats(0.1, 1000), st.integers(1, 50), st.integers(0, 5), st.text())
 def test_same_seed_gives_the_same_times(rate: float, count: int, warmup: int, seed: str) -> None:
     """A schedule is one time for each request, ascending, and the same wherever it is made."""
