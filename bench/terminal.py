@@ -231,12 +231,17 @@ def figures(summary: dict[str, Any]) -> Table:
 
 
 def alike(points: Iterable[dict[str, Any]]) -> list[list[dict[str, Any]]]:
-    """Points that differ in their block alone, together."""
+    """Points that differ in their block alone, together; those of a group along its axis."""
     found: dict[tuple[str, str, int, str], list[dict[str, Any]]] = {}
     for point in points:
         place = (point["group"], point["label"], point["arm"], point["model"])
         found.setdefault(place, []).append(point)
-    return list(found.values())
+    groups = list(dict.fromkeys(group for group, *_ in found))
+
+    def rank(same: list[dict[str, Any]]) -> tuple[int, float]:
+        return groups.index(same[0]["group"]), same[0].get("value") or 0.0
+
+    return sorted(found.values(), key=rank)
 
 
 def middle(values: Iterable[float | None]) -> float | None:

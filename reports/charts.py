@@ -211,7 +211,8 @@ def first_tokens(summary: Summary, group: str) -> Chart | None:
     """Median time to first token by load; of embeddings, the time of the whole answer."""
     embeds = group == "inputs"
     key, name = ("e2e_ms", "E2E p50, ms") if embeds else ("ttft_ms", "TTFT p50, ms")
-    labels = list(dict.fromkeys(p.label for p in summary.points if p.group == group))
+    arms = range(len(summary.arms))
+    labels = list(dict.fromkeys(one.label for arm in arms for one in loads(summary, group, arm)))
     series = []
     values: list[float] = []
     for index, arm in enumerate(summary.arms):

@@ -165,6 +165,17 @@ def test_blocks_of_a_point_are_one_row_with_their_median() -> None:
     assert row[3:] == ["16", "2", "200", "20/31.2", "20/31.2", "-", "1.5/-", "3"]
 
 
+def test_points_stand_along_their_axis() -> None:
+    """In whichever order they were measured; groups in that of the run."""
+    place = {"arm": 0, "model": "m"}
+    points = [
+        {"group": "turns", "label": "6 turns", "value": 6, **place},
+        {"group": "shared", "label": "90 %", "value": 90, **place},
+        {"group": "shared", "label": "0 %", "value": 0, **place},
+    ]
+    assert [same[0]["label"] for same in alike(points)] == ["6 turns", "0 %", "90 %"]
+
+
 def test_median_without_values_is_none() -> None:
     """No samples, no figure."""
     assert middle([None, None]) is None

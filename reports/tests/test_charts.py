@@ -96,6 +96,17 @@ def test_prompt_lengths_have_a_logarithmic_axis(tmp_path: Path) -> None:
     assert places[1] - places[0] == pytest.approx(places[2] - places[1], abs=0.01)
 
 
+def test_labels_stand_in_the_order_of_their_values(tmp_path: Path) -> None:
+    """Whatever order the blocks were measured in."""
+    points = [
+        bench.point(number, group="shared", label=f"{part} % shared", value=part)
+        for number, part in enumerate((50, 90, 0))
+    ]
+    chart = charts.first_tokens(summary(tmp_path, points, knees=[]), "shared")
+    assert chart is not None
+    assert [tick.label for tick in chart.x.ticks] == ["0 % shared", "50 % shared", "90 % shared"]
+
+
 def test_embeddings_are_drawn_by_the_whole_answer(tmp_path: Path) -> None:
     """They have no first token that a person waits for."""
     points = [
