@@ -86,8 +86,9 @@ def written(one: Comparison) -> str:
 
 
 def said(one: Comparison) -> str:
-    """The verdict in words, with how sure it is."""
+    """The verdict in words, with how sure it is. The p is that of the pairs alone; the verdict has
+    also been held to the number of comparisons, by intervals (see the definitions)."""
     if one.verdict == "no difference found" and one.detectable is not None:
         return f"no difference found; {words.share(one.detectable)} would have been"
-    p = "" if one.p_adjusted is None else f", p = {one.p_adjusted:.3g}"
+    p = "" if one.p is None else f", p = {one.p:.3g}"
     return f"{one.verdict}{p}, {words.plural(one.pairs, 'pair')}"

@@ -168,10 +168,10 @@ def test_ratio_lies_between_the_ends_of_its_interval(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changed", "said"),
     [
-        ({"verdict": "better"}, "better, p = 0.03, 10 pairs"),
+        ({"verdict": "better"}, "better, p = 0.004, 10 pairs"),
         ({"verdict": "no difference found"}, "no difference found; 2.80 % would have been"),
         (
-            {"verdict": "not enough pairs", "p_adjusted": None, "pairs": 1},
+            {"verdict": "not enough pairs", "p": None, "pairs": 1},
             "not enough pairs, 1 pair",
         ),
     ],
