@@ -23,6 +23,7 @@ from .course import Course
 from .load import Ask, Closed, Open, Point
 from .profiles import Profile, Steps
 from .sample import Sample
+from .summary import percentile
 from .target import Address, Arm, Description
 from .words import Words
 
@@ -213,9 +214,7 @@ def rate(samples: Sequence[Sample]) -> float:
 def spread_of(values: Sequence[float]) -> dict[str, float | None]:
     """Median and 99th percentile, by nearest rank."""
     ordered = sorted(values)
-    if not ordered:
-        return {"p50": None, "p99": None}
-    return {f"p{share}": ordered[-(-share * len(ordered) // 100) - 1] for share in (50, 99)}
+    return {f"p{one}": percentile(ordered, one) if ordered else None for one in (50, 99)}
 
 
 def main(arguments: Sequence[str]) -> int:

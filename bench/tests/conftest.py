@@ -7,37 +7,21 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-
-@dataclass(frozen=True, slots=True)
-class Emission:
-    """What the emitter did with one prompt."""
-
-    received_ns: int
-    sent: tuple[tuple[int, int, int], ...]
+from ..calibrate import Emitting, emitting
 
 
-@dataclass(frozen=True, slots=True)
-class Serving:
+class Serving(Emitting):
     """A running emitter."""
 
-    url: str
-    journal: Path
-
-    def emissions(self) -> dict[str, Emission]:
-        """What it has done so far, by the SHA-256 of the prompt."""
-        records = map(json.loads, self.journal.read_text(encoding="utf-8").splitlines())
-        return {
-            record["prompt_sha256"]: Emission(
-                record["received_ns"], tuple((one[0], one[1], one[2]) for one in record["sent"])
-            )
-            for record in records
-        }
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return str(self.address)
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -59,17 +43,10 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+def serving() -> Iterator[Serving]:
     """An emitter in a process of its own, quick enough for tests."""
-    journal = tmp_path_factory.mktemp("emitter") / "journal.jsonl"
-    pace = ("--first-ms", "4", "--gap-ms", "1")
-    program = (sys.executable, "-m", "parallama.bench.emitter", "--journal", str(journal), *pace)
-    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield Serving(process.stdout.readline().strip(), journal)
-        finally:
-            process.kill()
+    with emitting(first_ms=4, gap_ms=1) as emitter:
+        yield Serving(emitter.address, emitter.journal)
 
 
 def bench(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -337,12 +337,11 @@ class Scheduler:
             if budget <= 0:
                 one.waited += 1  # kept when it is served at last: it goes on until it is done
                 continue
+            num_copied = 0
             if one.num_reusable:
                 one.num_cached = one.num_reusable
                 reuse.append(one.cached)
                 num_copied = 1 + one.num_cached // REUSED_TOKENS_A_PREFILLED_ONE
-            else:
-                num_copied = 0
             size = min(one.num_left, budget)
             if size:
                 token_ids = tuple(one.token_ids[one.num_cached : one.num_cached + size])
