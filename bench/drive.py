@@ -15,7 +15,6 @@ import logging
 import os
 import subprocess
 import sys
-from collections import deque
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -41,8 +40,7 @@ from .user import StreamUser
 
 Locust: TypeAlias = Any
 """Locust's environment and runners, which come without types."""
-SPOOL_EVERY_S = 0.01
-BREATH_S = 0.001
+SETTLE_S = 1.0
 HEARTBEATS = 30
 """Of a second each: how long a worker may be busy making requests before it counts as gone."""
 PATIENCE_S = 60.0
@@ -59,45 +57,28 @@ class Alone:
         self._environment = environment
         self._runner = environment.create_local_runner()
         self._spool = spool
-        self._ended: deque[Exchange] = deque()
+        self._round: Round | None = None
 
     def run(self, run: RunPlan, plan: PointPlan) -> Effort:
         """Run a point to its end."""
         load = plan.point.load
         mine = part(run, plan, 0, range(places_of(load)))
-        one = Round(mine, self.kernel, self._ended.append, next_turn(run, plan))
+        self._round = one = Round(mine, self.kernel, self._keep, next_turn(run, plan))
         users = len(one.jobs)
         at_once = max(users, self._runner.user_count)  # Locust stops users at this rate too
         self._runner.start(users, spawn_rate=at_once)
         while self._runner.user_count != users:  # those to be stopped must not take a job
             gevent.sleep(0.005)
-        spooling = gevent.spawn(self._spool_ended)
-        try:
-            return perform(one, StreamUser.jobs.put)
-        finally:
-            spooling.kill()
-            self._take_all()
+        return perform(one, StreamUser.jobs.put)
 
-    def _spool_ended(self) -> None:
-        """Write one exchange at a time. It takes a millisecond to encode; 64 that end together
-        would keep the loop from reading the next answers, whose records then share a stamp."""
-        while True:
-            if self._ended:
-                self._take()
-            gevent.sleep(BREATH_S if self._ended else SPOOL_EVERY_S)
-
-    def _take(self) -> None:
-        exchange = self._ended.popleft()
+    def _keep(self, exchange: Exchange) -> None:
         self._spool.write(exchange)
         tell_locust(self._environment, exchange)
 
-    def _take_all(self) -> None:
-        while self._ended:
-            self._take()
-
     def dismiss(self) -> None:
         """There is nobody else; what has ended is kept."""
-        self._take_all()
+        if self._round is not None:
+            self._round.settle(SETTLE_S)
 
 
 def tell_locust(environment: Locust, exchange: Exchange) -> None:

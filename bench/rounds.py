@@ -14,8 +14,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
+import gevent
 from gevent import GreenletExit
 from gevent.event import Event
+from gevent.lock import Semaphore
 from gevent.pool import Group
 
 from .exchange import Exchange
@@ -28,6 +30,7 @@ from .unload import UnloadError, unload
 from .workload import Request, follow_up, requests
 
 SPARE_CONNECTIONS = 32
+BREATH_S = 0.001
 """How many connections of an open loop wait at any time; arrivals in a burst take them at once."""
 
 Job = Callable[[], None]
@@ -83,6 +86,8 @@ class Round:
         self._all_ready = Event()
         self._ready = 0
         self._left = len(self.jobs)
+        self._keeping = Group()
+        self._turn = Semaphore()
 
     @property
     def jobs(self) -> list[Job]:
@@ -95,6 +100,7 @@ class Round:
         """Run one of the jobs to its end; what goes wrong in it ends the round."""
         try:
             job()
+            self.settle()
         except GreenletExit:
             self._broke(RoundError("a user was stopped while it was at work"))
             raise
@@ -176,6 +182,22 @@ class Round:
         self.broken = self.broken or error
         self.over.set()
 
+    def settle(self, timeout_s: float | None = None) -> None:
+        """Wait until all that has ended is kept, or for so long."""
+        self._keeping.join(timeout_s)
+
+    def _keep_in_turn(self, exchange: Exchange) -> None:
+        """Keep an exchange, and have answers read before the next is kept. It takes a millisecond
+        to encode one; of 64 that end together the next answers would share a stamp."""
+        with self._turn:
+            if self.broken is not None:
+                return
+            try:
+                self._keep(exchange)
+            except Exception as error:  # what cannot be kept need not be measured
+                self._broke(error)
+            gevent.sleep(BREATH_S)
+
     def _client(self) -> Client:
         return Client(self._part.plan.address, self._part.timeout_s, self._kernel)
 
@@ -188,7 +210,7 @@ class Round:
         while request is not None:
             exchange = self._exchange(client, request, planned_ns, fixed=arrival and not exchanges)
             exchanges.append(exchange)
-            self._keep(exchange)
+            self._keeping.spawn(self._keep_in_turn, exchange)
             request = self._proceed(request, exchanges)
             planned_ns = time.monotonic_ns()
 
