@@ -28,7 +28,7 @@ from .target import Address, Arm, Description
 from .words import Words
 
 if TYPE_CHECKING:
-    from .run import Driving
+    from .run import Driving, Run
 
 GROUP = "calibration"
 MODEL = "steady"
@@ -129,21 +129,27 @@ def lateness(rate_per_s: float, requests: int) -> dict[str, float | None]:
 
 def run(address: Address, load: Point, driving: Driving | None) -> list[dict[str, Any]]:
     """Put one point on an emitter; the records of its samples.jsonl."""
+    from .run import SAMPLES
+
+    with tempfile.TemporaryDirectory(prefix="parallama-") as folder:
+        if run_into(Path(folder), address, load, driving).execute():
+            raise KeyboardInterrupt
+        text = (Path(folder) / SAMPLES).read_text(encoding="utf-8")
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def run_into(folder: Path, address: Address, load: Point, driving: Driving | None = None) -> Run:
+    """A run of one point on an emitter, in silence."""
     from rich.console import Console
 
-    from .run import SAMPLES, Driving, Run
+    from .run import Driving, Run
     from .terminal import Progress
 
     profile = Profile("calibration", "an emitter with a known schedule", Steps((load,)))
     described = Description(str(address), MODEL, None, None, None, None, None)
     arm = Arm("emitter", address, described, None, Words(WORDS, 1, True))
     silent = Progress(Console(stderr=True, force_terminal=False), None)
-    with tempfile.TemporaryDirectory(prefix="parallama-") as folder:
-        measuring = Run(profile, Course(profile), [arm], Path(folder), silent, driving or Driving())
-        if measuring.execute():
-            raise KeyboardInterrupt
-        text = (Path(folder) / SAMPLES).read_text(encoding="utf-8")
-    return [json.loads(line) for line in text.splitlines()]
+    return Run(profile, Course(profile), [arm], folder, silent, driving or Driving())
 
 
 def samples_of(records: Sequence[dict[str, Any]]) -> list[Sample]:

@@ -50,8 +50,8 @@ class DriveError(Exception):
     """The run ended early by no one's wish; the message says why, in a sentence."""
 
 
-class Stopped(Exception):  # noqa: N818 - no error: somebody pressed stop
-    """Somebody pressed stop on the live page."""
+class Stopped(Exception):  # noqa: N818 - no error: somebody wants no more
+    """Somebody pressed Ctrl-C, or stop on the live page; the message says which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +114,7 @@ class Run:
         self._samples: list[Sample] = []
         self._phase = "idle"
         self._over = True
+        self._interrupted = False
         self._cpu_ns = 0
         self._wall_ns = 0
         self._observed_ns = 0
@@ -124,25 +125,40 @@ class Run:
         raises DriveError where it was cut short by a fault."""
         because: str | None = None
         fault = False
-        with spool_of(Path(self._plan.spool)) as spool:
+        with spool_of(Path(self._plan.spool)) as spool, self._listening():
             try:
                 with drive(self._plan, self._driving) as process:
                     self._go(process, spool)
-            except KeyboardInterrupt:
-                because = INTERRUPTED
-            except Stopped:
-                because = STOPPED
+            except Stopped as stopped:
+                because = str(stopped)
             except (DriveError, DiskError) as error:
                 because, fault = str(error), True
             except Exception as error:  # a fault of this program: what was understood is kept
                 self._pending.clear()
                 self._finish(spool, f"{type(error).__name__}: {error}")
                 raise
-            with undisturbed():
-                because = self._finish(spool, because)
+            because = self._finish(spool, because)
         if fault:
             raise DriveError(because)
         return because is not None
+
+    @contextmanager
+    def _listening(self) -> Iterator[None]:
+        """Hear Ctrl-C, and who ends us kindly, between moments only: raised in the midst of one,
+        a line could be written and not counted, or written twice. Who ignores them still does."""
+
+        def heard(*_: object) -> None:
+            self._interrupted = True
+
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        ours = [one for one in numbers if signal.getsignal(one) is signal.default_int_handler]
+        for one in ours:
+            signal.signal(one, heard)
+        try:
+            yield
+        finally:
+            for one in ours:
+                signal.signal(one, signal.default_int_handler)
 
     def _go(self, process: Process, spool: Tail) -> None:
         """All points, one after another."""
@@ -170,6 +186,8 @@ class Run:
 
     def _follow(self, process: Process, spool: Tail) -> None:
         """Understand what has come, look at memory, show; a moment at a time."""
+        if self._interrupted:
+            raise Stopped(INTERRUPTED)
         running = process.running
         self._take(spool)
         if not running:
@@ -213,7 +231,7 @@ class Run:
                 self._wall_ns += entry["wall_ns"]
                 self._leave()
             case "stopped":
-                raise Stopped
+                raise Stopped(STOPPED)
 
     def _enter(self, phase: str, asked: PointPlan, at_ns: int) -> None:
         """A point begins, with a memory sample on either side."""
@@ -372,13 +390,3 @@ def drive(plan: RunPlan, driving: Driving) -> Iterator[Process]:
                 yield process
             finally:
                 process.stop()
-
-
-@contextmanager
-def undisturbed() -> Iterator[None]:
-    """Have a second Ctrl-C wait until the document is whole."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
