@@ -5,14 +5,19 @@ Sums are running ones in float64, so that what pads a row to the width of others
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from itertools import accumulate
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .sampling import NO_TOKEN, Candidates, Sampler
-from .shortlist import FEW, Floats, Ids, Shortlist, in_order, out_of
+from .sampling import NO_TOKEN, Sampler, lowered
+from .shortlist import Floats, Ids, Shortlist, in_order, out_of
 
+FEW: Final = 8  # rows that are drawn one by one as fast as together
 Numbers = NDArray[np.float64]
 
 
@@ -23,22 +28,55 @@ def draw_rows(
 
     `log_sums` are those of the penalised rows, where a sampler needs them.
     """
+    ids, logits, sizes = listed.ids, listed.logits, listed.sizes
+    if any(one.penalises for one in samplers):
+        ids, logits, sizes = penalised(listed, samplers)
+    few = len(samplers) <= FEW and all(one.typical_p >= 1 for one in samplers)
+    drawn = _few if few else _many
+    return drawn(ids, logits, sizes, samplers, log_sums)
+
+
+def _few(
+    ids: Ids, logits: Floats, sizes: Ids, samplers: Sequence[Sampler], log_sums: Sequence[float]
+) -> list[int | None]:
+    """The same as `_many`, bit for bit, with few calls of numpy: few rows cost little else."""
+    shifted = logits - logits[:, :1]
+    weights = np.exp(shifted).tolist()
+    shifted /= np.array([[one.temperature] for one in samplers], np.float32)
+    scaled = np.exp(shifted).tolist()
+    drawn: list[int | None] = []
+    for row, (one, size) in enumerate(zip(samplers, sizes.tolist(), strict=True)):
+        count = one.top_k or size
+        if not 0 < count <= size:
+            drawn.append(None)
+            continue
+        num_likely = count
+        if one.min_p < math.inf:
+            least = logits[row, 0] - np.float32(one.min_p)
+            num_likely = int((logits[row, :count] >= least).sum())
+        rising = list(accumulate(weights[row][:count]))
+        reached = rising[-1] if one.top_k else np.exp(log_sums[row] - float(logits[row, 0]))
+        left = bisect_left(rising, one.top_p * reached) + 1
+        if one.is_open and left > count and num_likely >= count:
+            drawn.append(None)
+            continue
+        left = min(left, count, max(1, num_likely))
+        rising = list(accumulate(scaled[row][:left]))
+        place = bisect_right(rising, one.uniform() * rising[-1])
+        drawn.append(int(ids[row, min(place, left - 1)]))
+    return drawn
+
+
+def _many(
+    ids: Ids, logits: Floats, sizes: Ids, samplers: Sequence[Sampler], log_sums: Sequence[float]
+) -> list[int | None]:
+    """The tokens of rows, penalised, all together."""
     joined = np.frombuffer(b"".join([one.settings for one in samplers]))
     settings = joined.reshape(len(samplers), -1)
-    ids, logits, sizes, top_k = listed.ids, listed.logits, listed.sizes, settings[:, 0]
-    if any(one.penalises for one in samplers):
-        ids, logits, sizes = penalised(listed, samplers, settings[:, 5:].astype(np.float32))
-    counts = top_k.astype(np.intp)
+    counts = settings[:, 0].astype(np.intp)
     is_open = counts == 0
     counts[is_open] = sizes[is_open]
     counts[counts > sizes] = 0
-    if len(samplers) <= FEW:
-        return [
-            one.of_list(Candidates(*of_row).first(count), log_sum) if count else None
-            for *of_row, count, one, log_sum in zip(
-                ids, logits, counts.tolist(), samplers, log_sums, strict=True
-            )
-        ]
     ids, logits = _cut(ids, logits, counts)
     sums = np.array(log_sums) if is_open.any() else None
     ids, logits, counts = _kept(ids, logits, counts, settings, sums)
@@ -91,30 +129,30 @@ def _kept(
     return ids, logits, left
 
 
-def penalised(
-    listed: Shortlist, samplers: Sequence[Sampler], penalties: Floats
-) -> tuple[Ids, Floats, Ids]:
+def penalised(listed: Shortlist, samplers: Sequence[Sampler]) -> tuple[Ids, Floats, Ids]:
     """The lists `(R, K)` with recent tokens lowered, in order again, and how many are in place.
 
-    Behind those may be tokens that no list has. `penalties` are `(R, 3)`: for repetition,
-    frequency and presence.
+    Behind those may be tokens that no list has.
     """
-    ids, logits = listed.ids, listed.logits
+    ids, logits, sizes = listed.ids, listed.logits, listed.sizes
     recent = np.full((len(samplers), max(len(one.recent) for one in samplers)), NO_TOKEN, np.int32)
     for row, one in zip(recent, samplers, strict=True):
         row[: len(one.recent)] = one.recent
     # tokens first: whole rows of bytes are added, and not one row's bytes to each other
     same = recent.T[:, :, None] == ids.astype(np.int32)
     times = same.view(np.uint8).sum(axis=0, dtype=np.uint16)
-    repeat, frequency, presence = penalties.T[:, :, None]
-    lowered = np.where(logits <= 0, logits * repeat, logits / repeat)
-    lowered -= times.astype(np.float32) * frequency
-    lowered -= presence
-    before = in_order(logits, ids)
-    after = in_order(np.where(times, lowered, logits), ids)
-    after.sort(axis=1)
-    last = before[np.arange(len(ids)), listed.sizes - 1]
-    return *out_of(after), (after <= last[:, None]).sum(axis=1)
+    there = times.nonzero()
+    if not len(there[0]):
+        return ids, logits, sizes
+    joined = np.frombuffer(b"".join([one.settings for one in samplers]))
+    penalties = joined.reshape(len(samplers), -1)[there[0], 5:].astype(np.float32).T
+    every, last = np.arange(len(ids)), sizes - 1
+    least = in_order(logits[every, last], ids[every, last])
+    logits = logits.copy()
+    logits[there] = lowered(logits[there], times[there], penalties)
+    keys = in_order(logits, ids)
+    keys.sort(axis=1)
+    return *out_of(keys), (keys <= least[:, None]).sum(axis=1)
 
 
 def _typical(ids: Ids, logits: Floats, counts: Ids, mass: Numbers) -> tuple[Ids, Floats, Ids]:

@@ -11,12 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import numpy as np
-
 from .chain import draw_rows
 from .grammar import Matcher
 from .sampling import Sampler, Scores, best, scores_from
-from .shortlist import Floats, Shortlist, max_count
+from .shortlist import Floats, Shortlist
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +24,20 @@ class Draw:
     sampler: Sampler
     num_top: int | None
     matcher: Matcher | None = None
-    on_device: bool = field(init=False)  # whether the largest raw logit decides
+    on_gpu: bool = False
+    on_device: bool = field(init=False)  # whether the token is drawn where the logits are
     num_deciding: int = field(init=False)  # how many of the best may decide; 0: all do
 
     def __post_init__(self) -> None:
-        free = self.matcher is None
-        object.__setattr__(self, "on_device", free and self.sampler.on_device)
-        object.__setattr__(self, "num_deciding", self.sampler.num_listed if free else 0)
+        free, one = self.matcher is None, self.sampler
+        on_device = free and (one.by_largest or (self.on_gpu and one.by_few))
+        object.__setattr__(self, "on_device", on_device)
+        object.__setattr__(self, "num_deciding", one.num_listed if free and not on_device else 0)
+
+    @property
+    def is_sampled_there(self) -> bool:
+        """Whether a GPU draws it by a number; else, if on the device, the largest raw logit."""
+        return self.on_device and not self.sampler.greedy
 
     @property
     def needs_logits(self) -> bool:
@@ -46,13 +51,16 @@ class Draw:
 
     def num_listed(self, most: int) -> int:
         """How many of its best tokens are wanted, if no more than `most` can be listed."""
+        if self.num_top is None and self.num_deciding <= most:  # nearly every row, in every step
+            return self.num_deciding
         deciding = min(self.num_deciding, most) if self.by_list(most) else 0
-        scored = 0 if self.num_top is None else max(1, self.num_top)
+        drawn_from = self.sampler.top_k if self.on_device else 1
+        scored = 0 if self.num_top is None else max(drawn_from, self.num_top)
         return max(deciding, scored if scored <= most else 0)
 
     def by_list(self, most: int) -> bool:
         """Whether it is drawn from those, if they decide."""
-        return self.num_deciding > 0 and (self.sampler.is_open or self.num_deciding <= most)
+        return self.num_deciding > 0 and (self.num_deciding <= most or self.sampler.is_open)
 
     def choose(self, logits: Floats, log_sum: float | None) -> int:
         """The next token, of those that the grammar allows where there is one."""
@@ -76,8 +84,8 @@ class Logits(Protocol):
     """A step's logits, of which the host reads what it needs."""
 
     @property
-    def num_tokens(self) -> int:
-        """Those of one row."""
+    def most(self) -> int:
+        """How many of a row's best can be had."""
 
     @property
     def listed(self) -> bool:
@@ -94,12 +102,12 @@ class Logits(Protocol):
 class Outcome:
     """What the device made of a step.
 
-    The id of each row's largest logit, if any row takes it; what the other rows are drawn from;
+    The tokens that it drew, by row, if any; what the other rows are drawn from;
     and, by row, the logarithms of the sums of the exponentials of the rows that are scored, and
     of those that are drawn by them, penalised.
     """
 
-    best: list[int]
+    tokens: list[int]
     logits: Logits | None = None
     log_sums: Mapping[int, float] = field(default_factory=dict)
     penalised_sums: Mapping[int, float] = field(default_factory=dict)
@@ -108,12 +116,15 @@ class Outcome:
 def draw_all(outcome: Outcome, draws: Sequence[Draw]) -> list[Drawn]:
     """The next token of each row."""
     if outcome.logits is None:
-        return [Drawn(one, None) for one in outcome.best]
+        for draw, one in zip(draws, outcome.tokens, strict=True):
+            draw.sampler.accept(one)
+        return [Drawn(one, None) for one in outcome.tokens]
     lists = _Lists.of(outcome.logits, draws)
     tokens = lists.draw(draws, outcome.penalised_sums)
     for row, draw in enumerate(draws):
         if draw.on_device:
-            tokens[row] = outcome.best[row]
+            tokens[row] = outcome.tokens[row]
+            draw.sampler.accept(outcome.tokens[row])
     scores = lists.scores(draws, tokens, outcome.log_sums)
     drawn = []
     for row, (draw, token_id) in enumerate(zip(draws, tokens, strict=True)):
@@ -134,7 +145,9 @@ def _drawn_alone(outcome: Outcome, row: int, draw: Draw, token_id: int | None) -
             token_id = draw.choose(logits, outcome.penalised_sums.get(row))
         if draw.num_top is not None:
             top = best(logits, draw.num_top)
-            said = scores_from(outcome.log_sums[row], float(logits[token_id]), top)
+            values = top.logits.tolist()
+            logit = float(logits[token_id])
+            said = scores_from(outcome.log_sums[row], logit, top.ids.tolist(), values)
         return Drawn(token_id, said)
     except Exception as error:  # the neighbours get their tokens all the same
         return Drawn(0, None, error)
@@ -152,7 +165,7 @@ class _Lists:
     @classmethod
     def of(cls, logits: Logits, draws: Sequence[Draw]) -> _Lists:
         """The lists of the rows that want one that is not too long."""
-        most = max_count(logits.num_tokens)
+        most = logits.most
         wanted = [draw.num_listed(most) for draw in draws]
         rows = [row for row, count in enumerate(wanted) if count]
         if not rows or not logits.listed:
@@ -189,23 +202,15 @@ class _Lists:
         """The log probabilities of the rows that ask for them, as far as the lists have them."""
         if self.listed is None or not log_sums:
             return {}
-        places = [
-            place
-            for place, row in enumerate(self.rows)
-            if row in log_sums and tokens[row] is not None and self.sizes[place]
-        ]
-        if not places:
-            return {}
-        rows = [self.rows[place] for place in places]
-        listed = self.listed.of(places)
-        norms = np.array([log_sums[row] for row in rows])[:, None]
-        logprobs = np.minimum(listed.logits - norms, 0.0)
-        drawn = (listed.ids == np.array([tokens[row] for row in rows])[:, None]).argmax(axis=1)
-        own = logprobs[np.arange(len(rows)), drawn].tolist()
-        counts = [draws[row].num_top or 0 for row in rows]
-        most = max(counts)
-        above = zip(listed.ids[:, :most].tolist(), logprobs[:, :most].tolist(), strict=True)
-        return {
-            row: Scores(one, tuple(zip(ids[:count], values[:count], strict=True)))
-            for row, one, count, (ids, values) in zip(rows, own, counts, above, strict=True)
-        }
+        scores = {}
+        every = zip(self.rows, self.sizes, self.listed.ids, self.listed.logits, strict=True)
+        for row, size, ids, logits in every:
+            token_id, num_top = tokens[row], draws[row].num_top
+            if size and token_id is not None and num_top is not None:
+                own = ids[:size].tolist()
+                if token_id not in own:  # drawn by a GPU from others that are equal
+                    continue
+                values = logits[:size].tolist()
+                logit = values[own.index(token_id)]
+                scores[row] = scores_from(log_sums[row], logit, own[:num_top], values[:num_top])
+        return scores

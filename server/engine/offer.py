@@ -12,6 +12,7 @@ from typing import Any, Final
 import mlx.core as mx
 import numpy as np
 
+from .device_lists import DeviceLogits, drawn_ids, most_fetched, most_likely
 from .drawing import Draw, Drawn, Outcome, draw_all
 from .sampling import log_sums
 from .shortlist import (
@@ -24,37 +25,44 @@ from .shortlist import (
     lanes,
     max_count,
     shortlist,
-    sorted_lists,
 )
 
+BELOW_ONE: Final = np.float32(1 - 2**-24)  # the largest number: a share of it is not all
 MIN_BLOCKS: Final = 16  # of logits, for which looking for the best one's block pays
-MIN_FETCHED: Final = 64  # tokens a row that a GPU lists; then by doubling, as kernels like it
-GPU_COLUMNS: Final = 4096  # numbers that a GPU sorts in one block
 
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """Each row's best token, and whatever else these rows are drawn from, on the device."""
+    """The tokens that the device draws, and whatever else the rows are drawn from, there."""
 
-    best: mx.array  # `(R,)`, the ids of the largest logits; made only if a row takes it
+    tokens: mx.array  # `(R,)`, of the rows that the device draws; made only if there are any
     logits: mx.array | None  # `(R, V)`; float32 and contiguous without a GPU
     peaks: tuple[mx.array, mx.array] | None = None  # as `Peaks`, without a GPU
     fetched: tuple[mx.array, mx.array] | None = None  # ids and logits `(R, K)`, on a GPU
     log_sums: mx.array | None = None  # `(R,)`, on a GPU
-    takes_best: bool = True
+    takes_tokens: bool = True
+    uniforms: mx.array | None = None  # `(R,)` float32, by which a GPU draws; written at the start
     on_gpu: bool = False
 
     @property
     def arrays(self) -> list[mx.array]:
         """What has to be evaluated before a token is drawn."""
         made = (
-            self.best if self.takes_best else None,
+            self.tokens if self.takes_tokens else None,
             self.logits,
             *(self.peaks or ()),
             *(self.fetched or ()),
             self.log_sums,
         )
         return [one for one in made if one is not None]
+
+    def start(self, draws: Sequence[Draw], num_in_flight: int) -> None:
+        """Write the numbers by which these rows are drawn, as the step that reads them begins;
+        so many tokens of each row are drawn before and not known yet."""
+        if self.uniforms is not None:
+            view = np.array(self.uniforms, copy=False)  # the buffer itself
+            view[:] = [one.sampler.uniform(num_in_flight) for one in draws]
+            np.minimum(view, BELOW_ONE, out=view)
 
     def draw(self, draws: Sequence[Draw]) -> list[Drawn]:
         """The tokens, by row."""
@@ -66,21 +74,21 @@ class Offer:
         From a GPU it takes a few numbers a row. Without one all logits lie there already, and
         numpy adds their exponentials ten times as fast as MLX.
         """
-        largest_ids: Any = self.best.tolist() if self.takes_best else []
+        token_ids: Any = self.tokens.tolist() if self.takes_tokens else []
         if self.logits is None:
-            return Outcome(largest_ids)
+            return Outcome(token_ids)
         scored = [row for row, draw in enumerate(draws) if draw.num_top is not None]
         summed = [row for row, draw in enumerate(draws) if draw.needs_sum]
         if self.on_gpu:
             sums: Any = [] if self.log_sums is None else self.log_sums.tolist()
             alike = [row for row in summed if not draws[row].sampler.penalises]
             known = DeviceLogits(self.logits, self.fetched)
-            return Outcome(largest_ids, known, _by_row(scored, sums), _by_row(alike, sums))
+            return Outcome(token_ids, known, _by_row(scored, sums), _by_row(alike, sums))
         peaks = None if self.peaks is None else Peaks(*(np.asarray(one) for one in self.peaks))
         logits = np.asarray(self.logits)
         changed = (draws[row].sampler.penalised(logits[row]) for row in summed)
         return Outcome(
-            largest_ids,
+            token_ids,
             HostLogits(logits, peaks),
             dict(zip(scored, log_sums(logits[row] for row in scored), strict=True)),
             dict(zip(summed, log_sums(changed), strict=True)),
@@ -99,9 +107,9 @@ class HostLogits:
     peaks: Peaks | None
 
     @property
-    def num_tokens(self) -> int:
-        """How many there are."""
-        return int(self.logits.shape[1])
+    def most(self) -> int:
+        """How many of a row's best can be had."""
+        return max_count(self.logits.shape[1])
 
     @property
     def listed(self) -> bool:
@@ -119,89 +127,38 @@ class HostLogits:
         return shortlist(self.logits, self.peaks, rows, counts)
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceLogits:
-    """A step's logits `(R, V)` on a GPU, and `(R, K)` ids and values of K of the best, unordered.
-
-    The host gets no row of the former unless it asks for it.
-    """
-
-    logits: mx.array
-    fetched: tuple[mx.array, mx.array] | None
-
-    @property
-    def num_tokens(self) -> int:
-        """How many there are."""
-        return int(self.logits.shape[1])
-
-    @property
-    def listed(self) -> bool:
-        """Whether some were fetched."""
-        return self.fetched is not None
-
-    def row(self, row: int) -> Floats:
-        """Those of one row, copied to the host."""
-        return np.array(self.logits[row].astype(mx.float32))
-
-    def best(self, rows: Sequence[int], counts: Sequence[int]) -> Shortlist:
-        """So many of the largest of each of these rows."""
-        assert self.fetched is not None
-        ids, values = (np.asarray(one)[rows] for one in self.fetched)
-        return sorted_lists(ids.astype(np.intp), values, np.array(counts))
-
-
 def offered(logits: mx.array, draws: Sequence[Draw], on_gpu: bool) -> Offer:
     """What logits `(R, V)` of any type offer to these draws, of the same rows."""
-    if not any(one.needs_logits for one in draws):
-        return Offer(mx.argmax(logits, axis=-1) if on_gpu else best_ids(logits), None)
-    takes_best = any(one.on_device for one in draws)
-    most = max_count(logits.shape[1])
-    listed = [count for one in draws if (count := one.num_listed(most))]
     if on_gpu:
-        largest_ids = mx.argmax(logits, axis=-1)
-        fetched = most_likely(logits, max(listed)) if listed else None
-        sums = any(one.num_top is not None or one.needs_sum for one in draws)
-        log_sums = mx.logsumexp(logits.astype(mx.float32), axis=-1) if sums else None
-        return Offer(largest_ids, logits, None, fetched, log_sums, takes_best, on_gpu)
+        return _offered_by_gpu(logits, draws)
+    if not any(one.needs_logits for one in draws):
+        return Offer(best_ids(logits), None)
+    takes_tokens = any(one.on_device for one in draws)
+    most = max_count(logits.shape[1])
+    num_listed = sum(one.num_listed(most) > 0 for one in draws)
     logits = mx.contiguous(logits.astype(mx.float32))
-    if len(listed) <= FEW:
-        return Offer(best_ids(logits), logits, takes_best=takes_best)
+    if num_listed <= FEW:
+        return Offer(best_ids(logits), logits, takes_tokens=takes_tokens)
     of_logits = largest(logits, DEPTH)
     peaks = of_logits, largest(of_logits, TOP_DEPTH)
-    return Offer(best_ids(logits, of_logits), logits, peaks, takes_best=takes_best)
+    return Offer(best_ids(logits, of_logits), logits, peaks, takes_tokens=takes_tokens)
 
 
-def most_likely(logits: mx.array, count: int) -> tuple[mx.array, mx.array]:
-    """Ids and float32 values of more than `count` of the largest of each row, `(R, K)`.
-
-    No other is larger than the least of these; K doubles from `MIN_FETCHED`. Both sorts are of
-    so few numbers that a GPU does a row in one block.
-    """
-    num_tokens = logits.shape[1]
-    fetched = MIN_FETCHED
-    while fetched <= count:
-        fetched *= 2
-    depth = 1
-    while num_tokens // depth > GPU_COLUMNS:
-        depth *= 2
-    num_columns = num_tokens // depth
-    if num_columns <= fetched:
-        return _best_of(mx.broadcast_to(mx.arange(num_tokens), logits.shape), logits, fetched)
-    columns = logits[:, : num_columns * depth].reshape(-1, depth, num_columns)
-    peaks = mx.max(columns, axis=1)
-    best = mx.argpartition(peaks, num_columns - fetched, axis=-1)[:, num_columns - fetched :]
-    ids = (mx.arange(depth)[:, None] * num_columns + best[:, None]).flatten(1)
-    rest = mx.arange(num_columns * depth, num_tokens)
-    ids = mx.concatenate([ids, mx.broadcast_to(rest, (len(logits), len(rest)))], axis=1)
-    return _best_of(ids, mx.take_along_axis(logits, ids, axis=1), fetched)
-
-
-def _best_of(ids: mx.array, values: mx.array, count: int) -> tuple[mx.array, mx.array]:
-    """The `count` largest of some values and their ids `(R, N)`, or all."""
-    if (spare := values.shape[1] - count) > 0:
-        best = mx.argpartition(values, spare, axis=-1)[:, spare:]
-        ids, values = (mx.take_along_axis(one, best, axis=1) for one in (ids, values))
-    return mx.contiguous(ids), mx.contiguous(values.astype(mx.float32))
+def _offered_by_gpu(logits: mx.array, draws: Sequence[Draw]) -> Offer:
+    """The host looks at the few numbers that it cannot do without."""
+    takes_tokens = any(one.on_device for one in draws)
+    uniforms = None
+    if any(one.is_sampled_there for one in draws):
+        uniforms = mx.array(np.zeros(len(draws), np.float32))
+    tokens = drawn_ids(logits, draws, uniforms)
+    if not any(one.needs_logits for one in draws):
+        return Offer(tokens, None, uniforms=uniforms)
+    most = most_fetched(logits.shape[1])
+    listed = [count for one in draws if (count := one.num_listed(most))]
+    fetched = most_likely(logits, max(listed)) if listed else None
+    sums = any(one.num_top is not None or one.needs_sum for one in draws)
+    log_sums = mx.logsumexp(logits.astype(mx.float32), axis=-1) if sums else None
+    return Offer(tokens, logits, None, fetched, log_sums, takes_tokens, uniforms, on_gpu=True)
 
 
 def best_ids(logits: mx.array, peaks: mx.array | None = None) -> mx.array:

@@ -118,9 +118,9 @@ class Runner:
         if after is None:
             token_ids = mx.array(np.zeros(len(slots), np.int32))
         elif after.slots == slots:
-            token_ids = after.offer.best
+            token_ids = after.offer.tokens
         else:  # rows have moved to other bands
-            token_ids = after.offer.best[mx.array([after.slots.index(slot) for slot in slots])]
+            token_ids = after.offer.tokens[mx.array([after.slots.index(slot) for slot in slots])]
         logits = self._model(token_ids[:, None], cache=self._batch.layers)[:, -1]
         return Step(slots, by_row, token_ids, offered(logits, by_row, on_gpu=self.queues))
 
@@ -128,10 +128,14 @@ class Runner:
         """Let a prepared step run, with these tokens by slot; on a CPU this takes most of it."""
         view = np.array(step.token_ids, copy=False)  # the buffer itself: the graph reads it later
         view[:] = [token_ids[slot] for slot in step.slots]
-        self.follow(step)
+        self._start(step, 0)
 
     def follow(self, step: Step) -> None:
-        """Let a step run that reads its tokens from the device."""
+        """Let a step run that reads its tokens from the device, of the step in flight."""
+        self._start(step, 1)
+
+    def _start(self, step: Step, num_in_flight: int) -> None:
+        step.offer.start(step.draws, num_in_flight)
         self._batch.end_step()
         step.started_s = time.perf_counter()
         mx.async_eval(*step.offer.arrays)  # type: ignore[no-untyped-call]

@@ -25,9 +25,12 @@ DEPTH: Final = 64  # of the columns in which one row's largest logits are sought
 FEW: Final = 512  # tokens that are sorted where they are, for which keys take longer
 MIN_TEMPERATURE: Final = 1e-20  # below it nothing is left to sharpen, and float32 overflows
 AHEAD: Final = 32  # numbers drawn at once, which costs little more than one
-OPEN_LIST: Final = 128  # of the best tokens, looked at where any may be drawn
 BELOW_BEST: Final = (4.0, 5.0, 6.0, 7.0, 8.0, 10.0)  # how far down tokens are sorted
 MAX_SPARE: Final = 24  # of the best tokens, looked at beyond those wanted as penalties lower some
+DEVICE_LIST: Final = 255  # of the best tokens of any vocabulary that a GPU lists, fetching 256
+# Of the best tokens, looked at where any may be drawn; with the spare ones they are as many. They
+# hold nine tenths of the weight in 9 rows of 10 where the median needs 114.
+OPEN_LIST: Final = 231
 LANES: Final = 256  # numbers that are added side by side, by vectors
 NO_TOKEN: Final = -1
 MAX_RECENT: Final = 1 << 18  # of the last tokens, however many a request wants to be looked at
@@ -67,28 +70,30 @@ class Sampler:
             seed = secrets.randbits(32)
         self._sampling = sampling
         self._random = np.random.Generator(np.random.Philox(key=seed & SEED_MASK))
-        self._numbers: list[float] = []  # drawn ahead, the next one last
+        self._numbers: list[float] = []  # drawn ahead, the next token's first
         self.penalises = sampling.penalises
         num_recent = min(sampling.repeat_last_n, MAX_RECENT) if self.penalises else 0
         recent = prompt_ids[-num_recent:] if num_recent else ()
         self.recent = np.full(num_recent, NO_TOKEN, np.int32)  # a ring
         self.recent[: len(recent)] = recent
         self._place = len(recent)
-        self.on_device = sampling.greedy and not self.penalises
+        self.greedy = sampling.greedy
+        self.by_largest = sampling.greedy and not self.penalises
         top_k = 1 if sampling.greedy else max(0, sampling.top_k)
         min_p = -math.log(min(sampling.min_p, 1.0)) if sampling.min_p > 0 else math.inf
         top_p = sampling.top_p if sampling.top_p < 1 else math.inf
         self.is_open = not top_k and sampling.typical_p >= 1 and min(top_p, min_p) < math.inf
         self.needs_sum = self.is_open and top_p < 1
         few = OPEN_LIST if self.is_open else top_k
-        listable = few > 0 and _only_lowers(sampling) and not self.on_device
+        listable = few > 0 and _only_lowers(sampling) and not self.by_largest
+        bounded = 0 < top_k <= DEVICE_LIST and sampling.typical_p >= 1
+        self.by_few = bounded and not self.greedy and not self.penalises
         self.num_listed = few + min(num_recent, MAX_SPARE) if listable else 0
-        # What `chain` reads: these numbers as bytes, which are joined faster than numbers.
-        temperature = max(sampling.temperature, MIN_TEMPERATURE)
-        repeat, frequency, presence = _penalties(sampling)
-        settings = (top_k, sampling.typical_p, top_p, min_p, temperature)
-        self._temperature = np.float32(temperature)
-        self.settings = np.array((*settings, repeat, frequency, presence), np.float64).tobytes()
+        # What `chain` reads; of many rows these numbers as bytes, which are joined faster.
+        self.top_k, self.typical_p, self.top_p, self.min_p = top_k, sampling.typical_p, top_p, min_p
+        self.temperature = max(sampling.temperature, MIN_TEMPERATURE)
+        settings = (top_k, self.typical_p, top_p, min_p, self.temperature)
+        self.settings = np.array((*settings, *_penalties(sampling)), np.float64).tobytes()
 
     def draw(self, logits: Floats, log_sum: float | None = None) -> int:
         """The next token id from raw logits `(V,)` float32, which are left as they are.
@@ -100,17 +105,17 @@ class Sampler:
         return token_id
 
     def accept(self, token_id: int) -> None:
-        """Penalise this token from now on, too."""
+        """Go on behind this token, and penalise it from now on, too."""
+        del self._numbers[:1]
         if self.penalises:
             self.recent[self._place % len(self.recent)] = token_id
             self._place += 1
 
-    def uniform(self) -> float:
-        """The number from 0 to 1 that decides the next token."""
-        if not self._numbers:
-            self._numbers = self._random.random(AHEAD).tolist()
-            self._numbers.reverse()
-        return self._numbers.pop()
+    def uniform(self, num_in_flight: int = 0) -> float:
+        """The number from 0 to 1 that decides the next token, or the one so many behind it."""
+        if len(self._numbers) <= num_in_flight:
+            self._numbers += self._random.random(AHEAD).tolist()
+        return self._numbers[num_in_flight]
 
     def penalised(self, logits: Floats) -> Floats:
         """Logits `(V,)` with those of recent tokens changed; the same array if there are none."""
@@ -119,13 +124,9 @@ class Sampler:
             ids, times = ids[1:], times[1:]
         if not len(ids):
             return logits
-        repeat, frequency, presence = map(np.float32, _penalties(self._sampling))
-        chosen = logits[ids]
-        chosen = np.where(chosen <= 0, chosen * repeat, chosen / repeat)
-        chosen -= times.astype(np.float32) * frequency
-        chosen -= presence
+        penalties = np.array(_penalties(self._sampling), np.float32)
         penalised = logits.copy()
-        penalised[ids] = chosen
+        penalised[ids] = lowered(logits[ids], times, penalties)
         return penalised
 
     def _draw(self, logits: Floats, log_sum: float | None) -> int:
@@ -133,20 +134,24 @@ class Sampler:
             return int(logits.argmax())
         return self.one_of(candidates(logits, self._sampling, log_sum))
 
-    def of_list(self, best: Candidates, log_sum: float) -> int | None:
-        """The next token, of the best ones, penalised; None where these do not decide."""
-        if self.is_open:
-            left = in_list(best, self._sampling, log_sum)
-        else:
-            left = narrowed(best, self._sampling)
-        return None if left is None else self.one_of(left)
-
     def one_of(self, left: Candidates) -> int:
         """One of the tokens that are left, by its weight at this temperature."""
-        scaled = (left.logits - left.logits.max()) / self._temperature
+        scaled = (left.logits - left.logits.max()) / np.float32(self.temperature)
         rising = np.exp(scaled).astype(np.float64).cumsum()
         index = int(rising.searchsorted(self.uniform() * rising[-1], side="right"))
         return int(left.ids[min(index, len(left.ids) - 1)])
+
+
+def lowered(logits: Floats, times: Ids, penalties: Floats) -> Floats:
+    """Logits `(N,)` of recent tokens, which came so many times, penalised.
+
+    `penalties` are `(3,)` or `(3, N)`: for repetition, frequency and presence.
+    """
+    repeat, frequency, presence = penalties
+    changed: Floats = np.where(logits <= 0, logits * repeat, logits / repeat)
+    changed -= times.astype(np.float32) * frequency
+    changed -= presence
+    return changed
 
 
 def _penalties(sampling: Sampling) -> tuple[float, float, float]:
@@ -283,16 +288,16 @@ def _typical(left: Candidates, mass: float) -> Candidates:
 def scores(logits: Floats, token_id: int, num_top: int) -> Scores:
     """Log probabilities from raw logits `(V,)`: what the model said before any transform."""
     (log_sum,) = log_sums([logits])
-    return scores_from(log_sum, float(logits[token_id]), best(logits, num_top))
+    top = best(logits, num_top)
+    return scores_from(log_sum, float(logits[token_id]), top.ids.tolist(), top.logits.tolist())
 
 
-def scores_from(log_sum: float, logit: float, top: Candidates) -> Scores:
-    """The same, from the logarithm of the sum of all exponentials."""
-    above = zip(top.ids.tolist(), top.logits.tolist(), strict=True)
-    return Scores(
-        logprob=min(0.0, logit - log_sum),
-        top=tuple((one, min(0.0, value - log_sum)) for one, value in above),
-    )
+def scores_from(
+    log_sum: float, logit: float, ids: Sequence[int], logits: Sequence[float]
+) -> Scores:
+    """The same, from the logarithm of the sum of all exponentials, and the best tokens."""
+    above = [min(0.0, one - log_sum) for one in logits]
+    return Scores(min(0.0, logit - log_sum), tuple(zip(ids, above, strict=True)))
 
 
 def log_sums(rows: Iterable[Floats]) -> list[float]:

@@ -35,8 +35,8 @@ def lanes(num_columns: int) -> int:
 
 
 def max_count(num_tokens: int) -> int:
-    """The most tokens that are found this way, of so many."""
-    return num_tokens // DEPTH // TOP_DEPTH // 2
+    """The most tokens that are found this way, of so many: not so many that few are left out."""
+    return num_tokens // DEPTH // TOP_DEPTH * 2 // 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,18 +157,21 @@ def _ordered(places: Ids, ids: Ids, values: Floats, counts: Ids, most: int) -> S
     return Shortlist(ids, logits, sizes)
 
 
-def sorted_lists(ids: Ids, values: Floats, counts: Ids) -> Shortlist:
-    """The `counts` best of tokens `(R, K)`, where no token that is not among them is better.
+def sorted_lists(ids: Ids, values: Floats, counts: Sequence[int]) -> Shortlist:
+    """The `counts` best of tokens `(R, K)`, best first, where no other token is better.
 
     A row is undecided if its last one is no better than the least of all, which others may equal.
     """
-    keys = np.sort(in_order(values, ids), axis=1)
-    ids, logits = out_of(keys)
-    last = logits[np.arange(len(ids)), np.minimum(counts, ids.shape[1]) - 1]
-    sizes = np.where(last > logits[:, -1], counts, 0)
-    width = int(counts.max())
-    logits = np.where(np.arange(width) < sizes[:, None], logits[:, :width], np.float32(-np.inf))
-    return Shortlist(ids[:, :width], logits, sizes)
+    width, most = max(counts), values.shape[1]
+    if min(counts) == width <= most:
+        last = values[:, width - 1]
+    else:
+        last = values[np.arange(len(counts)), [min(one, most) - 1 for one in counts]]
+    sizes = np.where(last > values[:, -1], counts, 0)
+    ids, values = ids[:, :width], values[:, :width]
+    if int(sizes.min()) < width:
+        values = np.where(np.arange(values.shape[1]) < sizes[:, None], values, np.float32(-np.inf))
+    return Shortlist(ids, values, sizes)
 
 
 def in_order(values: Floats, ids: Ids) -> NDArray[np.int64]:

@@ -178,7 +178,8 @@ class Worker:
             self._events.append((request, refusal))
             return
         sampler = Sampler(ask.sampling, [one for one in ask.prompt_ids if not is_seen(one)])
-        request.draw = Draw(sampler, ask.top_logprobs, request.matcher)
+        on_gpu = self._runner.queues
+        request.draw = Draw(sampler, ask.top_logprobs, request.matcher, on_gpu)
         token_text = self._token_text.showing(self._loaded.tokenizer.shown(ask.shown))
         request.text = TextStream(token_text, ask.stop)
         keep = ask.num_keep if ask.num_keep >= 0 else len(ask.prompt_ids)

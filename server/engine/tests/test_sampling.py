@@ -100,7 +100,20 @@ def test_greedy_takes_the_largest_logit(change: dict[str, Any]) -> None:
     """Temperature 0 and below and top_k 1 draw nothing, and need no logits on the host."""
     greedy = replace(OPEN, **change)
     assert draws(greedy, 5) == [1] * 5
-    assert Sampler(greedy, ()).on_device
+    assert Sampler(greedy, ()).by_largest
+
+
+def test_each_token_has_a_number_of_its_own() -> None:
+    """The one of the next token is known before this one is, and asking again changes nothing."""
+    sampler = Sampler(replace(OPEN, seed=5), ())
+    ahead, numbers = [], []
+    for _ in range(100):
+        numbers.append(sampler.uniform())
+        ahead.append(sampler.uniform(1))
+        assert sampler.uniform() == numbers[-1]
+        sampler.accept(0)
+    assert numbers[1:] == ahead[:-1]
+    assert len(set(numbers)) == 100
 
 
 def test_a_tiny_temperature_is_greedy_without_a_warning() -> None:
