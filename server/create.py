@@ -8,6 +8,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from .body import fields_of, parse
+from .declared import declared, merged
 from .decode import Json, as_list, as_object, as_text, name_of, text
 from .errors import ApiError, not_supported
 from .framing import stored
@@ -72,7 +73,7 @@ class CreateRequest:
     parameters: Mapping[str, Json]
     messages: tuple[Message, ...]
     quantize: str
-    config: Mapping[str, str]
+    config: Mapping[str, Json]
     wants_unsupported: str
     stream: bool
 
@@ -91,8 +92,8 @@ class CreateRequest:
             "a draft model (draft_files)": drafts,
             "a remote model (remote_host)": text(found, "remote_host", where),
         }
-        as_object(found.get("info"), f"{where}.info", "map[string]interface {}")
-        config = {key: text(found, key, where) for key in ("renderer", "parser", "requires")}
+        info = as_object(found.get("info"), f"{where}.info", "map[string]interface {}")
+        texts = {key: text(found, key, where) for key in ("renderer", "parser", "requires")}
         return cls(
             model=name_of(found, where),
             base=text(found, "from", where),
@@ -105,7 +106,7 @@ class CreateRequest:
             ),
             messages=decode_messages(found.get("messages"), f"{where}.messages"),
             quantize=(text(found, "quantize", where) or text(found, "quantization", where)).upper(),
-            config={key: each for key, each in config.items() if each},
+            config=texts | declared(info),
             wants_unsupported=next((name for name, value in wanted.items() if value), ""),
             stream=boolean(found, "stream", where, default=True),
         )
@@ -268,10 +269,10 @@ def _digests(catalog: Catalog, name: ModelName) -> frozenset[str]:
         return frozenset()
 
 
-def _config(base: Mapping[str, Json], given: Mapping[str, str]) -> Json:
+def _config(base: Mapping[str, Json], given: Mapping[str, Json]) -> Json:
     """The config blob's fields in the order of STORE-11."""
-    merged = {**base, **given}
-    kept = {key: merged[key] for key in _CONFIG_ORDER if merged.get(key) not in (None, "", [], 0)}
+    both = merged(base, given)
+    kept = {key: both[key] for key in _CONFIG_ORDER if both.get(key) not in (None, "", [], 0)}
     defaults: dict[str, Json] = {
         "model_format": "",
         "model_family": "",

@@ -38,7 +38,10 @@ def _list(state: State) -> list[Json]:
 
 def _listed(model: InstalledModel) -> Record:
     details = model.details()
-    lengths = {"context_length": model.context_length, "embedding_length": model.embedding_length}
+    lengths = {
+        "context_length": model.config.get("context_length") or model.context_length,
+        "embedding_length": model.config.get("embedding_length") or model.embedding_length,
+    }
     capabilities = capabilities_of(model)
     record: Record = {
         "name": model.name.short,
