@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Self
@@ -17,6 +17,7 @@ from typing import Self
 from .address import Address
 from .evidence import Exchange, Piece, Request
 from .framing import FramingError, ResponseParser
+from .pasted import Sent
 from .target import Target
 from .wire import CONNECT_TIMEOUT_S, encode_head, exchange_of, trouble
 
@@ -31,8 +32,10 @@ class Line:
     address: Address
     silence_s: float
     narrow: bool = False  # takes so little at a time that the sender soon has to wait
+    leave: Callable[[Sent, bool], None] = lambda sent, read: None  # what was hung up on
     _socket: socket.socket = field(init=False)
     _ahead: bytes = b""  # received, but of the next answer
+    _sent: list[bytes] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._socket = socket.socket(_family(self.address), socket.SOCK_STREAM)
@@ -64,6 +67,9 @@ class Line:
         """Hang up."""
         with contextlib.suppress(OSError):
             self._socket.close()
+        if self._sent:
+            self.leave(Sent(tuple(self._sent)), not self.narrow)
+            self._sent.clear()
 
     def patience(self, silence_s: float) -> None:
         """Wait for so long from now on, without one byte, before giving up."""
@@ -72,6 +78,7 @@ class Line:
 
     def send(self, content: bytes) -> None:
         """Send these bytes now; a peer that no longer listens is no error, its answer tells."""
+        self._sent.append(content)
         with contextlib.suppress(BrokenPipeError, ConnectionResetError, TimeoutError):
             self._socket.sendall(content)
 
@@ -112,7 +119,9 @@ class Line:
             error = trouble(problem, self.silence_s)
         self._ahead = parser.tail
         elapsed_ms = (time.monotonic() - started) * 1e3
-        got = exchange_of(self.address, request, parser, pieces, elapsed_ms, error)
+        sent = Sent(tuple(self._sent))
+        self.leave = lambda sent, read: None  # it is answered
+        got = exchange_of(self.address, request, parser, pieces, elapsed_ms, error, sent)
         return replace(got, tail=b"")  # what follows is of the next answer
 
     @property
@@ -128,7 +137,7 @@ def _family(address: Address) -> socket.AddressFamily:
 
 def line(target: Target, *, narrow: bool = False) -> Line:
     """A connection to the target."""
-    return Line(target.address, target.patience.silence_s, narrow)
+    return Line(target.address, target.patience.silence_s, narrow, target.leaving())
 
 
 def encoded_bytes(target: Target, request: Request, version: str = "1.1") -> bytes:

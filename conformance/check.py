@@ -72,6 +72,7 @@ class Verdict:
     actual: object = None
     reason: str | None = None
     evidence: Exchange | None = None
+    sure: bool = False  # of a clock: so far off that another attempt would tell nothing new
 
 
 PASSED = Verdict(Outcome.PASSED)

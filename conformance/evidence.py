@@ -7,17 +7,15 @@ Nothing here talks to a server and nothing here judges; reading what is not ther
 from __future__ import annotations
 
 import json
-import re
-import shlex
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NoReturn, TypeAlias
 
+from .pasted import Sent, line_of
+
 Json: TypeAlias = Any  # a JSON value, or the fields of a request: the target decides what it is
 
 MAX_BODY_CHARACTERS = 64 * 1024
-MAX_CURL_BODY = 16 * 1024  # more cannot be pasted
-REPEATED = re.compile(rb"([!-~]{1,6}?)\1{99,}")
 
 
 class Wrong(Exception):  # noqa: N818  # a finding, not an error of ours
@@ -72,6 +70,7 @@ class Exchange:
     elapsed_ms: float = 0.0
     tail: bytes = b""
     error: str | None = None  # what went wrong below HTTP
+    sent: Sent | None = None  # the bytes themselves, where the request does not tell them
 
     def header(self, name: str) -> str | None:
         """The value of a header, several joined by a comma; None where it is absent."""
@@ -162,24 +161,7 @@ class Exchange:
     @property
     def curl(self) -> str:
         """A command line that sends this request again."""
-        words = ["curl", "-sS", "-i", "-N"]
-        if self.request.method == "HEAD":
-            words[-1] = "--head"
-        elif self.request.method != "GET" or self.request.body is not None:
-            words += ["-X", self.request.method]
-        words.append(self.url + self.request.path)
-        for name, value in self.request.headers:
-            if name.lower() not in {"host", "content-length", "connection"}:
-                words += ["-H", f"{name}: {value.strip()}"]
-            elif name.lower() == "host" and value not in self.url:
-                words += ["-H", f"Host: {value}"]
-        given = {name.lower() for name, _ in self.request.headers}
-        if self.request.body is not None and "content-type" not in given:
-            words += ["-H", "Content-Type:"]  # else curl says that it is a form
-        body = self.request.body
-        if body is not None and "transfer-encoding" in given:
-            body = _unchunked(body)  # curl makes chunks of its own
-        return _piped(shlex.join(words), body)
+        return line_of(self.url, self.request, self.sent)
 
     def document(self) -> dict[str, Any]:
         """Itself as run.jsonl has it."""
@@ -194,60 +176,6 @@ class Exchange:
             "pieces": [[round(piece.at_ms, 3), len(piece.content)] for piece in self.pieces],
             "error": self.error,
         }
-
-
-def _piped(command: str, body: bytes | None) -> str:
-    """The command with its body: as an argument where it can be one, else through a pipe."""
-    if body is None:
-        return command
-    if len(body) > MAX_CURL_BODY:
-        return _made(command, body)
-    try:
-        text = body.decode()
-    except UnicodeDecodeError:
-        text = "\0"
-    if "\0" not in text:
-        option = "--data-raw" if text.startswith("@") else "-d"
-        return f"{command} {option} {shlex.quote(text)}"
-    return f"{_printed(body)} | {command} --data-binary @-"
-
-
-def _printed(content: bytes) -> str:
-    """A command that prints these bytes."""
-    escaped = "".join(
-        chr(one) if 32 <= one < 127 and one not in b"\\%'" else f"\\{one:03o}" for one in content
-    )
-    return f"printf -- '{escaped}'"
-
-
-def _made(command: str, body: bytes) -> str:
-    """The command with a large body, which is made on the spot where it repeats itself."""
-    made, literal, end = [], 0, 0
-    for run in REPEATED.finditer(body):
-        before = body[end : run.start()]
-        unit, times = run[1], len(run[0]) // len(run[1])
-        made += [_printed(before)] if before else []
-        made.append(f"yes {shlex.quote(unit.decode())} | head -n {times} | tr -d '\\n'")
-        literal, end = literal + len(before), run.end()
-    if literal + len(body) - end > MAX_CURL_BODY:
-        return f"{command} --data-binary @FILE"
-    made += [_printed(body[end:])] if body[end:] else []
-    return f"{{ {'; '.join(made)}; }} | {command} --data-binary @-"
-
-
-def _unchunked(body: bytes) -> bytes:
-    """The content of a chunked body; itself where it is no chunked body."""
-    content, rest = b"", body
-    while rest:
-        size, _, rest = rest.partition(b"\r\n")
-        try:
-            length = int(size.partition(b";")[0], 16)
-        except ValueError:
-            return body
-        if not length:
-            return content
-        content, rest = content + rest[:length], rest[length + 2 :]
-    return body
 
 
 def parse_object(text: str, what: str, of: Exchange | None = None) -> Record:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .address import parse_address
 from .check import Outcome, Undecided, not_judged, not_testable
 from .evidence import Exchange, Json, Request
+from .pasted import Left, Sent, after
 from .script import Distribution, Recital, Script, load_script
 from .setup import BLOBS, DENIALS, Setup, lacking, route_of
 from .together import at_once, line_up
-from .wire import Connection, Patience
+from .wire import Connection, Patience, encode_head
 
 GREEDY = {"temperature": 0}
 MAX_ORDINARY_TOKENS = 48  # an ordinary model is slow, and its words are not judged
@@ -35,6 +37,7 @@ class Target:
         self.address = parse_address(setup.url)
         self.patience = patience or Patience(silence_s=setup.silence_s)
         self.exchanges: list[Exchange] = []
+        self.left: list[Left] = []
         self.begun: threading.Event | None = None  # set when the first of an answer has come
         self.created: list[str] = []
 
@@ -52,6 +55,7 @@ class Target:
     ) -> Exchange:
         """Send one request on a connection of its own. Raises Wrong when it cannot connect."""
         request = encoded(method, path, body, headers)
+        leave = self.leaving()
         try:
             with Connection(self.address, self.patience) as connection:
                 line_up()
@@ -61,6 +65,8 @@ class Target:
             why = f"no connection: {error.strerror or error}"
             got = Exchange(self.address.url, request, error=why)
         self.exchanges.append(got)
+        if hang_up_after is not None:
+            leave(Sent((encode_head(request, self.address, version) + (body or b""),)), True)
         return got
 
     def get(self, path: str, headers: Mapping[str, str] | None = None) -> Exchange:
@@ -84,6 +90,23 @@ class Target:
     def connect(self) -> Connection:
         """A connection that is kept alive."""
         return Connection(self.address, self.patience)
+
+    def leaving(self) -> Callable[[Sent, bool], None]:
+        """To be told, when a connection that is opened now is hung up on, what went over it."""
+        begun, opened_at = time.monotonic(), len(self.exchanges)
+
+        def leave(sent: Sent, read: bool) -> None:
+            if self.address.scheme == "http":
+                held_s = time.monotonic() - begun
+                self.left.append(Left(sent, held_s, opened_at, len(self.exchanges), read))
+
+        return leave
+
+    def command(self, shown: Exchange) -> str:
+        """A command line that shows this exchange, after those that were hung up on before it."""
+        places = [n for n, one in enumerate(self.exchanges) if one is shown]
+        at = places[0] if places else len(self.exchanges)
+        return after(self.address.url, self.left, at, shown.curl)
 
     def latency_ms(self) -> float:
         """What the way there and back takes: the quickest of three small answers."""

@@ -14,9 +14,11 @@ from typing import Self
 from .address import Address
 from .evidence import Exchange, Piece, Request
 from .framing import FramingError, ResponseParser
+from .pasted import Sent, tells_all
 
 CONNECT_TIMEOUT_S = 5.0
 CLOSE_TIMEOUT_S = 0.05  # how long to wait for the close that we asked for
+ANSWERED_S = 0.3  # for an answer, where a reader sends again what went over one connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class Connection:
         self.patience = patience
         self.begun: threading.Event | None = None  # set when the first of an answer has come
         self._socket = _connect(address)
+        self._sent: list[bytes] = []
 
     def __enter__(self) -> Self:
         return self
@@ -68,12 +71,15 @@ class Connection:
         elapsed_ms = (time.monotonic() - sent_at) * 1e3
         if error is None and parser.complete and _closes(request, version):
             self._await_close(parser)
-        return exchange_of(self.address, request, parser, pieces, elapsed_ms, error)
+        alone = version == "1.1" and len(self._sent) == 1 and tells_all(request)
+        sent = None if alone else Sent(tuple(self._sent), ANSWERED_S)
+        return exchange_of(self.address, request, parser, pieces, elapsed_ms, error, sent)
 
     def _send(self, request: Request, version: str) -> None:
         """Send the request; an early answer that stops us from sending is still read."""
         self._socket.settimeout(self.patience.silence_s)
         head = encode_head(request, self.address, version)
+        self._sent.append(head + (request.body or b""))
         try:
             if ("expect", "100-continue") in lowered(request.headers):
                 self._socket.sendall(head)
@@ -144,6 +150,7 @@ def exchange_of(
     pieces: list[Piece],
     elapsed_ms: float,
     error: str | None,
+    sent: Sent | None,
 ) -> Exchange:
     """What was asked, and what was read of the answer."""
     head = parser.head
@@ -159,6 +166,7 @@ def exchange_of(
         elapsed_ms=elapsed_ms,
         tail=parser.tail,
         error=error,
+        sent=sent,
     )
 
 

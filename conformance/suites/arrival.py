@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from functools import partial
 
 from ..bytewise import encoded_bytes, hang_up_at, line, send_parts
-from ..calm import calmly
+from ..calm import abandoned, calmly, quiet_ms
 from ..check import MUST, PASSED, SHOULD, Verdict, check, every, expect, expect_that, not_testable
 from ..clients import CHATTERS, SDKS
 from ..evidence import Exchange, Json, Request
@@ -25,22 +25,13 @@ MAX_GAP_MS = 15.0  # that nobody sees; a busy machine gathers what is quicker
 MAX_TOGETHER = 8  # records that come together; a busy machine gathers two or three
 MAX_LINGER_MS = 500.0  # from the last record to the end of the answer
 ABANDONED = 24  # answers that nobody reads: enough for any machine to feel
-LEFT = {"num_predict": 600}  # tokens of each: a server that does make them is done some day
+LEFT, LEFT_S = 600, 1.0  # tokens of each, and how long they may keep a server that makes them
+STUCK_S = 5.0  # whoever is kept so long by abandoned answers need not abandon more
 STEADY = {"num_predict": 120}
 WIDE: dict[str, Json] = {"logprobs": True, "top_logprobs": 20}  # makes every record large
-FULL = 300  # such records, that fit into no buffer
+FULL, MORE, UNREAD_S = 300, 2000, 4.0  # such records fit into no buffer; more are still to come
+UNREAD_WAIT_S = (0.25, 3.0)  # how long we do not read, at least and at most
 PROMPT_MS = 1000.0
-
-
-QUIET_MS: dict[tuple[str, str], float] = {}  # of a run: what was abandoned slows later attempts
-
-
-def quiet_ms(target: Target, what: str, measure: Callable[[], float]) -> float:
-    """What something took before anything was abandoned, measured once a run."""
-    place = (f"{target.setup.url} {target.setup.token}", what)
-    if place not in QUIET_MS:
-        QUIET_MS[place] = min(measure() for _ in "123")
-    return QUIET_MS[place]
 
 
 def talk(target: Target, id: str, path: str = "/api/chat", **fields: Json) -> Request:
@@ -171,15 +162,17 @@ def _is_error(got: Exchange) -> Verdict:
 
 def hang_up_anywhere(target: Target) -> None:
     """Hang up at bytes of a request, and of answers streamed and whole."""
-    request = talk(target, "endless", options=LEFT)
+    left, begun = abandoned(target, LEFT, LEFT_S), time.monotonic()
+    request = talk(target, "endless", options=left)
     size = len(encoded_bytes(target, request))
     body = len(request.body or b"")
-    whole = talk(target, "endless", "/api/generate", stream=False, options=LEFT)
+    whole = talk(target, "endless", "/api/generate", stream=False, options=left)
     hang_up_at(target, whole, None, 0)
     for sent in (1, 10, 40, size - body - 2, size - body, size - body // 2, size - 1):
         hang_up_at(target, request, sent, 0)
     for received in (0, 1, 20, 200, 333, 1000, 5000):
-        hang_up_at(target, request, None, received)
+        if time.monotonic() - begun < STUCK_S:
+            hang_up_at(target, request, None, received)
 
 
 @check(
@@ -241,15 +234,17 @@ def hang_up_stops_the_work(target: Target) -> Verdict:
     """What clients left behind is no longer worked on: the next answer is as fast as ever."""
     requires_plain(target)
     before = quiet_ms(target, "count", lambda: _time_ms(target))
-    request = talk(target, "endless", options=LEFT)
-    for _ in range(ABANDONED):
+    request = talk(target, "endless", options=abandoned(target, LEFT, LEFT_S))
+    begun, num_left = time.monotonic(), 0
+    while num_left < ABANDONED and time.monotonic() - begun < STUCK_S:
         hang_up_at(target, request, None, 300)
-    return calmly(lambda: _as_quick(target, before), tries=3)
+        num_left += 1
+    return calmly(lambda: _as_quick(target, before, num_left), tries=3)
 
 
-def _as_quick(target: Target, before: float) -> Verdict:
+def _as_quick(target: Target, before: float, num_left: int) -> Verdict:
     after, limit = _time_ms(target), 3 * before + 200
-    told = f"{after:.0f} ms; before {ABANDONED} streams were abandoned it was {before:.0f} ms"
+    told = f"{after:.0f} ms; before {num_left} streams were abandoned it was {before:.0f} ms"
     return expect_that(after < limit, f"an answer within {limit:.0f} ms", told)
 
 
@@ -262,13 +257,14 @@ def unread(target: Target) -> Iterator[None]:
     """Meanwhile a client asks for a stream and does not read it; then it hangs up."""
     brief = target.chat("endless", stream=True, options={"num_predict": 20}, **WIDE).ok
     pace_s = (brief.arrivals_ms[-1] - brief.arrivals_ms[0]) / 20e3
-    request = talk(target, "endless", **WIDE)
+    request = talk(target, "endless", **WIDE, options=abandoned(target, MORE, UNREAD_S))
     with line(target, narrow=True) as connection:
         connection.send(encoded_bytes(target, request))
         got = b""
         while b'"model"' not in got and (part := connection.receive(256)):  # the head may be early
             got += part
-        time.sleep(min(max(FULL * pace_s, 0.25), 0.8))  # what is made no longer fits into buffers
+        least, most = UNREAD_WAIT_S
+        time.sleep(min(max(FULL * pace_s, least), most))  # until it no longer fits into buffers
         yield
 
 

@@ -6,13 +6,12 @@ import json
 from functools import partial
 from typing import Any
 
-from ..calm import quickest
-from ..check import MUST, Verdict, check, every, expect, expect_that
+from ..calm import abandoned, quickest
+from ..check import MUST, Verdict, check, expect, expect_that
 from ..clients import CHATTERS
-from ..reply import read
 from ..target import Target
 from .busy import meanwhile
-from .concurrency import Question
+from .concurrency import Question, beside, text
 from .streaming import summed
 
 
@@ -28,12 +27,10 @@ def concurrent(target: Target) -> Verdict:
     """Eight requests at once are each answered as if they were alone."""
     ids = [id for id in ("greeting", "count", "prose", "endless") for _ in range(2)]
     bound = {"num_predict": 40}
-    alone = {id: read(target.chat(id, options=bound)).text for id in dict.fromkeys(ids)}
-    asks = [partial(target.chat, id, stream=bool(n % 2), options=bound) for n, id in enumerate(ids)]
-    return every(
-        expect(read(got).text, alone[id], got)
-        for id, got in zip(ids, target.at_once(asks), strict=True)
-    )
+    questions = [Question(id, bool(n % 2), options=bound) for n, id in enumerate(ids)]
+    alone = [text(one.ask(target)) for one in questions]
+    got = target.at_once([partial(one.ask, target) for one in questions])
+    return beside(target, questions, alone, got, text)
 
 
 @check(
@@ -48,7 +45,7 @@ def concurrent(target: Target) -> Verdict:
 )
 def hang_up_frees(target: Target) -> Verdict:
     """Clients that hang up free their place: the next request is answered as promptly as ever."""
-    long = {"num_predict": 2000} if target.setup.scripted else {"num_predict": 400}
+    long = abandoned(target, 2000 if target.setup.scripted else 400, 2.0)
     before = quickest(lambda: target.chat(options={"num_predict": 4})).elapsed_ms
     asks = [
         lambda: target.request("POST", "/api/chat", _long_ask(target, long), None, hang_up_after=2)

@@ -7,16 +7,28 @@ import secrets
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 
 from ..bytewise import Line, encoded_bytes, line
-from ..check import MUST, PASSED, SHOULD, Verdict, check, every, expect, expect_that
+from ..calm import abandoned, quiet_ms
+from ..check import (
+    MUST,
+    PASSED,
+    SHOULD,
+    Verdict,
+    check,
+    every,
+    expect,
+    expect_that,
+    not_judged,
+)
 from ..clients import CHATTERS, GO, JS, OPEN_WEBUI, SDKS
 from ..evidence import Exchange, Json, Record, Request
-from ..reply import read
 from ..schema import violation
 from ..target import Target, encoded
-from .arrival import quiet_ms, requires_plain, talk
+from .arrival import requires_plain, talk
+from .concurrency import Question, beside, text
 from .lifecycle import _await as awaited
 from .lifecycle import listed, load, unload
 from .manage import tagged
@@ -24,15 +36,19 @@ from .residency import other_weights, running
 
 AT_ONCE = 40  # a queue of the usual length takes them all
 HOLDERS, WAITERS = 18, 6  # more than any server has slots for by default, and who waits behind
-ENDLESS = {"num_predict": -1}
+HELD, HELD_S = 1000, 5.0  # tokens of an answer, and how long several together take
+BEGUN_S = 0.5  # an answer that has not begun by then waits for others
+BRIEF_S = 1.0  # of an answer beside which another window is asked for
 SENT_S = 0.15  # for a request to arrive, and to come to where it has to wait
-SOON_S = 4.0
+SOON_S, DRAINED_S = 4.0, 13.0
 MAX_LOADING_SHARE = 0.5  # of the time of a load, that its model may be listed before the end
 LOADED_S = 0.15  # what is loaded so soon tells nothing
-WATCHED_S = 0.9
+WATCHED_S = 1.5
 LONG_WORDS = "tick tock " * 1500  # about 3000 tokens
-READINGS = 6  # long prompts that nobody waits for
+SAMPLE, ROUGHLY = 10, 3  # the share of one that tells, by so many times, how long it will take
+READINGS = ((0.5, 6), (3.0, 3), (6.0, 2))  # seconds of one, and how many nobody waits for
 TELLING_S = 0.6  # to read them all: what is quicker cannot be told from nothing
+SURE = 0.8  # of that time: a server that stops reading, by batches even of 2048, is far from it
 SHORT, LONG = 1024, 2048  # windows
 
 
@@ -50,9 +66,9 @@ def asking(target: Target, request: Request, count: int = 1) -> Iterator[list[Li
             one.close()
 
 
-def read_only(target: Target, **options: Json) -> Request:
-    """A long prompt that nobody has seen before, and one token after it."""
-    prompt = f"{secrets.token_hex(6)} {LONG_WORDS}"
+def read_only(target: Target, share: int = 1, **options: Json) -> Request:
+    """A long prompt, or a share of it, that nobody has seen before, and one token after it."""
+    prompt = f"{secrets.token_hex(6)} {LONG_WORDS[: len(LONG_WORDS) // share]}"
     ask = {"model": target.model, "prompt": prompt, "raw": True, "stream": False}
     ask["options"] = {"num_predict": 1, "temperature": 0, "num_ctx": 4096, **options}
     body = json.dumps(ask).encode()
@@ -131,10 +147,15 @@ def leaving_the_line(target: Target) -> Verdict:
     """Who leaves while others are served is not served: the model is free when those have left."""
     requires_plain(target)
     load(target, keep_alive="10m")
-    held = talk(target, "endless", stream=True, options=ENDLESS)
-    waits = talk(target, "endless", stream=False, options=ENDLESS)
-    with asking(target, held, HOLDERS):
-        time.sleep(SENT_S)
+    endless = abandoned(target, HELD, HELD_S, WAITERS + 2)
+    held = talk(target, "endless", stream=True, options=endless)
+    waits = talk(target, "endless", stream=False, options=endless)
+    with ExitStack() as line_up:
+        for _ in range(HOLDERS):
+            holder = line_up.enter_context(asking(target, held))[0]
+            holder.patience(BEGUN_S)
+            if not holder.receive(1):
+                break  # all places are taken
         with asking(target, waits, WAITERS):
             time.sleep(SENT_S)
         time.sleep(SENT_S)
@@ -142,16 +163,26 @@ def leaving_the_line(target: Target) -> Verdict:
 
 
 def _let_go_soon(target: Target) -> Verdict:
-    """Passed if the model can be let go: if nobody is served any more."""
-    end = time.monotonic() + SOON_S
-    while time.monotonic() < end:
+    """Passed if the model can be let go: if nobody is served any more.
+
+    Where somebody is, it waits some more, lest the next check is blamed for it.
+    """
+    asked = _let_go(target, SOON_S)
+    if (left := listed(target)) is None:
+        again = target.chat(options={"num_predict": 2}, keep_alive="5m")
+        return expect(again.code, 200, again)
+    _let_go(Target(target.setup, target.patience), DRAINED_S)
+    return expect_that(False, f"the model to leave /api/ps within {SOON_S:g} s", left, asked)
+
+
+def _let_go(target: Target, wait_s: float) -> Exchange:
+    """Unload the model until it is gone, but not for longer than that; the last answer."""
+    end = time.monotonic() + wait_s
+    while True:
         asked = target.post("/api/generate", model=target.model, keep_alive=0)
         time.sleep(0.05)
-        if listed(target) is None:
-            again = target.chat(options={"num_predict": 2}, keep_alive="5m")
-            return expect(again.code, 200, again)
-    wanted = f"the model to leave /api/ps within {SOON_S:g} s"
-    return expect_that(False, wanted, listed(target), asked)
+        if time.monotonic() > end or listed(target) is None:
+            return asked
 
 
 @check(
@@ -167,8 +198,9 @@ def _let_go_soon(target: Target) -> Verdict:
 def leaving_before_a_load(target: Target) -> Verdict:
     """Who leaves while waiting for a load has none: no model is loaded that nobody asks for."""
     requires_plain(target)
+    brief = abandoned(target, HELD, BRIEF_S)
     load(target, options={"num_ctx": SHORT}, keep_alive="10m")
-    held = talk(target, "endless", stream=True, options={**ENDLESS, "num_ctx": SHORT})
+    held = talk(target, "endless", stream=True, options={**brief, "num_ctx": SHORT})
     options = {"num_ctx": LONG, "num_predict": 1}
     with asking(target, held) as holders:
         holders[0].receive(200)
@@ -208,21 +240,35 @@ def leaving_while_read(target: Target) -> Verdict:
     _ = target.script
     short = {"num_predict": 1, "num_ctx": 4096}
 
-    def alone_ms() -> float:
-        return target.request("POST", "/api/generate", read_only(target).body).ok.elapsed_ms
+    def alone_s(share: int) -> float:
+        ask = read_only(target, share)
+        return target.request(ask.method, ask.path, ask.body).ok.elapsed_ms / 1e3
 
-    quick_ms = quiet_ms(target, "a token", lambda: target.chat(options=short).ok.elapsed_ms)
-    whole_s = READINGS * (quiet_ms(target, "a long prompt", alone_ms) - quick_ms) / 1e3
+    _ = target.chat(options=short).ok  # loaded
+    quick_s = quiet_ms(target, "a token", lambda: target.chat(options=short).ok.elapsed_ms) / 1e3
+    part_s = quiet_ms(target, "a part of it", lambda: alone_s(SAMPLE) * 1e3) / 1e3
+    readings((part_s - quick_s) * SAMPLE / ROUGHLY)  # if far too long, a whole one is not asked for
+    whole_s = quiet_ms(target, "a long prompt", lambda: alone_s(1) * 1e3) / 1e3 - quick_s
+    count = readings(whole_s)
+    whole_s *= count
     if whole_s < TELLING_S:
         return PASSED  # whether they are read to their ends makes no difference
-    for _ in range(READINGS):
+    for _ in range(count):
         with asking(target, read_only(target)):
             time.sleep(0.01)
     got = target.chat(options=short)
-    limit_s = whole_s / 2 + quick_ms / 1e3
     took_s = got.ok.elapsed_ms / 1e3
     told = f"{took_s:.1f} s; to read them all takes {whole_s:.1f} s"
-    return expect_that(took_s < limit_s, "soon", told, got)
+    verdict = expect_that(took_s < whole_s / 2 + quick_s, "soon", told, got)
+    return replace(verdict, sure=took_s > SURE * whole_s)
+
+
+def readings(one_s: float) -> int:
+    """How many prompts to abandon where reading one takes so long; ends the check if too long."""
+    found = next((count for limit_s, count in READINGS if one_s <= limit_s), None)
+    if found is None:
+        not_judged(f"to read a prompt of some 3000 tokens takes it {one_s:.0f} s: too long to wait")
+    return found
 
 
 @check(
@@ -236,15 +282,21 @@ def leaving_while_read(target: Target) -> Verdict:
 )
 def line_for_a_load(target: Target) -> Verdict:
     """Many who need a model that is not loaded are served in turn, or told 503 `server busy`."""
-    unload(target)
     short = {"num_predict": 2}
-    answers = target.at_once([lambda: target.chat("count", options=short)] * AT_ONCE)
+    question = Question("count", False, options=short)
+    alone = text(question.ask(target))
+    unload(target)
+    answers = target.at_once([lambda: question.ask(target)] * AT_ONCE)
     refused = [one for one in answers if one.code == 503]
-    texts = {read(one).text for one in answers if one.code not in (503,)}
-    slowest = max((one.elapsed_ms for one in answers if one.code == 200), default=0.0)
+    served = [one for one in answers if one.code != 503]
+    slowest = max((one.elapsed_ms for one in served if one.code == 200), default=0.0)
     for got in refused:
         if "server busy" not in got.error_text or got.elapsed_ms > max(1000.0, slowest):
             told = f"{got.error_text!r} after {got.elapsed_ms:.0f} ms"
             return expect_that(False, "`server busy` at once", told, got)
-    alike = len(texts) == 1 or (bool(texts) and not target.setup.scripted)  # batches round
-    return expect_that(alike, "one text for all that are served", sorted(texts))
+    if not target.setup.scripted:  # batches round
+        texts = [text(one) for one in served]
+        return expect_that(bool(texts) and all(texts), "a text for each", texts)
+    somebody = expect_that(bool(served), "somebody to be served", "nobody", answers[0])
+    count = len(served)
+    return every((somebody, beside(target, [question] * count, [alone] * count, served, text)))

@@ -17,7 +17,7 @@ ENDLESS = 400  # tokens that no check reads to the end unless it says so
 SLOTS = 1
 QUEUE = 8
 LINE, LINE_S = 12, 10.0
-LONG_PROMPT, READ_S = 10_000, 0.3
+LONG_PROMPT, READ_S = 10_000, {"reads_to_the_end": 0.3, "reads_slowly_to_the_end": 0.7}
 MAX_HAUNTED = 30
 SEEING = ("crosses", "refuses_company", "shares_seeds", "shares_options", "shares_prompts",
           "errors_spread", "short_queue")  # fmt: skip
@@ -80,9 +80,10 @@ class Crowd:
 
     def reads(self, fields: dict[str, Any]) -> None:
         """A prompt is read: by a flawed server to its end, whoever has left."""
-        if self.flaw == "reads_to_the_end":
+        if self.flaw in READ_S:
             with self.writing:
-                time.sleep(READ_S if len(str(fields.get("prompt"))) > LONG_PROMPT else 0)
+                long = len(str(fields.get("prompt"))) > LONG_PROMPT
+                time.sleep(READ_S[self.flaw] if long else 0)
 
     def _beside(self, fields: dict[str, Any]) -> dict[str, Any]:
         members = self._gathered(fields)

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ..evidence import MAX_CURL_BODY, Exchange, Piece, Request, Wrong
+from ..evidence import Exchange, Piece, Request, Wrong
+from ..pasted import MAX_PASTED
 
 URL = "http://127.0.0.1:1"
 
@@ -72,7 +73,7 @@ def test_large_body_that_repeats_itself_is_made(body: bytes) -> None:
 
 def test_other_large_body_is_left_out() -> None:
     """Nobody pastes it."""
-    body = bytes(range(256)) * (MAX_CURL_BODY // 256 + 1)
+    body = bytes(range(256)) * (MAX_PASTED // 256 + 1)
     assert curl(body).endswith("@FILE")
 
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 import jsonschema
 import pytest
 
+from .. import run
 from ..address import parse_address
 from ..check import MUST, Check, Outcome, Verdict, expect, not_judged, not_testable
 from ..run import UNKNOWING, NoSuchModel, Unreachable, judge, prepare, selected
@@ -155,6 +156,18 @@ def test_race_always_lost_is_failed() -> None:
     """Five times."""
     line = race(Outcome.FAILED)
     assert (line["verdict"], line["attempts"]) == ("failed", ["failed"] * 5)
+
+
+def test_race_lost_by_far_is_not_run_again() -> None:
+    """No busy machine explains it."""
+    lost = Verdict(Outcome.FAILED, sure=True)
+    assert "attempts" not in judge(checking(lambda target: lost, race=True), setup())
+
+
+def test_slow_race_is_run_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What disturbs a clock is short beside it."""
+    monkeypatch.setattr(run, "RACE_S", -1.0)
+    assert race(Outcome.FAILED)["attempts"] == ["failed"] * 2
 
 
 def test_race_sometimes_lost_is_unstable() -> None:

@@ -36,6 +36,11 @@ WAITING = [
         "lifecycle/leaving-while-the-prompt-is-read",
         Lie(flaw="reads_to_the_end"),
     ),
+    Liar(
+        "reads prompts of nobody slowly",
+        "lifecycle/leaving-while-the-prompt-is-read",
+        Lie(flaw="reads_slowly_to_the_end"),
+    ),
     Liar("busy is a fault", "concurrency/line-for-a-load", replace(statuses(503, 500), flaw=BUSY)),
     Liar(
         "busy is too many",
@@ -48,8 +53,8 @@ WAITING = [
         replace(error_text("overloaded", status=503), flaw=BUSY),
     ),
     Liar(
-        "who waits for a load gets another's text",
+        "who waits for a load gets less",
         "concurrency/line-for-a-load",
-        Lie(flaw="wavers"),
+        Lie(flaw="shares_prompts"),
     ),
 ]
