@@ -50,6 +50,7 @@ class Parameter:
 
 
 PENALTIES = "options/penalties-come-first"
+WAYS = "options/one-token-in-every-way"
 ORDER = ("options/filters-in-order", "options/temperature-comes-last")
 
 PARAMETERS = (
@@ -63,32 +64,39 @@ PARAMETERS = (
             "options/temperature-sharpens",
             "options/temperature-levels",
             "options/temperature-comes-last",
+            WAYS,
+            "options/defaults",
         ),
     ),
-    Parameter("top_k", "OPT-003", True, ("options/top-k-one", "options/top-k", ORDER[0])),
-    Parameter("top_p", "OPT-004", True, ("options/top-p", "options/top-p-edges", *ORDER)),
-    Parameter("min_p", "OPT-005", False, ("options/min-p", "options/min-p-edges", ORDER[1])),
+    Parameter("top_k", "OPT-003", True, ("options/top-k-one", "options/top-k", ORDER[0], WAYS)),
+    Parameter("top_p", "OPT-004", True, ("options/top-p", "options/top-p-edges", *ORDER, WAYS)),
+    Parameter("min_p", "OPT-005", False, ("options/min-p", "options/min-p-edges", ORDER[1],
+                                          "options/min-p-in-every-way")),
     Parameter("typical_p", "OPT-006", False, ("options/typical-p",)),
     Parameter(
         "seed", "OPT-001", True, ("options/seed-repeats", "options/seed-of-a-draw",
-                                  "options/concurrent-seeds"),
+                                  "options/concurrent-seeds", "options/seed-in-every-way",
+                                  "options/seeds-of-any-size"),
     ),
     Parameter(
         "num_predict", "OPT-002", True, ("options/num-predict", "options/cut-is-a-prefix",
-                                         "options/num-predict-negative"),
+                                         "options/num-predict-negative",
+                                         "options/num-predict-large"),
     ),
     Parameter("num_ctx", "OPT-014", True, ("context/drops-oldest-turns",
                                            "lifecycle/window-is-told")),
     Parameter("num_keep", "OPT-013", False, ("context/num-keep-counts",)),
     Parameter(
         "stop", "OPT-012", True, ("options/stop", "options/stop-first-match",
-                                  "options/stop-withheld"),
+                                  "options/stop-withheld", "options/stop-as-given",
+                                  "options/stop-replaces"),
     ),
     Parameter(
         "repeat_penalty", "OPT-009", False, ("options/repeat-penalty", "options/repeat-threshold",
                                              "options/repeat-of-positive", PENALTIES),
     ),
-    Parameter("repeat_last_n", "OPT-007", False, ("options/repeat-window",)),
+    Parameter("repeat_last_n", "OPT-007", False, ("options/repeat-window",
+                                                    "options/repeat-window-is-wide")),
     Parameter(
         "presence_penalty", "OPT-010", False, ("options/presence-penalty",
                                                "options/presence-threshold", PENALTIES),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
@@ -202,6 +203,7 @@ def durations_of_a_stream(target: Target) -> Verdict:
     for got in (
         target.chat("count", stream=True, options={"num_predict": FEW}),
         target.generate("count", stream=True, options={"num_predict": FEW}),
+        target.generate(prompt=_unheard(), stream=True, options={"num_predict": FEW}),
     ):
         found = nanoseconds(read(got).final)
         total = found.get("total_duration", 0)
@@ -211,6 +213,11 @@ def durations_of_a_stream(target: Target) -> Verdict:
             told = {**found, "seen by the client": seen}
             return expect_that(False, "parts <= total, 0 < total <= what the client saw", told, got)
     return PASSED
+
+
+def _unheard() -> str:
+    """A long prompt that no cache has: reading it takes a while, which is not answering."""
+    return " ".join(secrets.token_hex(8) for _ in range(180))
 
 
 @check(

@@ -6,9 +6,11 @@ import hashlib
 import secrets
 
 from ..check import MUST, SHOULD, Verdict, check, every, expect, expect_error, expect_that
-from ..clients import JS, PYTHON, SDKS
+from ..clients import GO, JS, PYTHON, SDKS
 from ..script import weights
 from ..target import Target
+
+LARGE = 5 << 20  # bytes: beyond the bodies that frameworks and proxies allow by themselves
 
 
 @check(
@@ -43,12 +45,12 @@ def blob_uploaded(target: Target) -> Verdict:
 def digest_checked(target: Target) -> Verdict:
     """Content that is not what its digest says is 400, and is not there; so is a bad digest."""
     content = secrets.token_bytes(40)
-    path = f"/api/blobs/sha256:{hashlib.sha256(content + b'!').hexdigest()}"
+    given, actual = (hashlib.sha256(one).hexdigest() for one in (content + b"!", content))
+    path = f"/api/blobs/sha256:{given}"
+    text = f'digest mismatch, expected "sha256:{given}", got "sha256:{actual}"'
     return every(
         (
-            expect_error(
-                target.request("POST", path, content), (400,), containing="digest mismatch"
-            ),
+            expect_error(target.request("POST", path, content), (400,), exactly=text),
             expect(target.request("HEAD", path).code, 404),
             expect_error(
                 target.request("POST", "/api/blobs/zzz", content),
@@ -80,6 +82,55 @@ def blob_chunked(target: Target) -> Verdict:
             expect(target.request("HEAD", path).code, 200),
         )
     )
+
+
+@check(
+    "blobs/either-spelling",
+    MUST,
+    group="create",
+    source="manifest/paths.go:BlobsPath",
+    covers=("BLOB-01", "BLOB-02"),
+    breaks=(GO,),
+)
+def either_spelling(target: Target) -> Verdict:
+    """`sha256-` is as good as `sha256:`; a digest that is too short, or of another kind, is 400."""
+    content = f"parallama check {secrets.token_hex(8)}".encode()
+    hexadecimal = hashlib.sha256(content).hexdigest()
+    target.request("POST", f"/api/blobs/sha256:{hexadecimal}", content)
+    spelt = (f"sha256:{hexadecimal}", f"sha256-{hexadecimal}")
+    wrong = (hexadecimal, hexadecimal[:12], f"sha256:{hexadecimal[:63]}", f"md5:{hexadecimal[:32]}")
+    found = {one: target.request("HEAD", f"/api/blobs/{one}").code for one in (*spelt, *wrong)}
+    wanted = {**dict.fromkeys(spelt, 200), **dict.fromkeys(wrong, 400)}
+    refused = [target.request("POST", f"/api/blobs/{one}", content) for one in wrong]
+    return every(
+        (
+            expect(found, wanted),
+            *(expect_error(got, (400,), exactly="invalid digest format") for got in refused),
+        )
+    )
+
+
+@check(
+    "blobs/of-any-size",
+    MUST,
+    group="create",
+    source="server/routes.go:CreateBlobHandler",
+    covers=("BLOB-03", "HTTP-06", "SEC-17"),
+    breaks=SDKS,
+)
+def of_any_size(target: Target) -> Verdict:
+    """A blob may be large, its type is not looked at, and the answers have no body."""
+    kinds = (None, "application/x-www-form-urlencoded", "application/json", "multipart/form-data")
+    for kind in kinds:
+        size = LARGE if kind is None else 2000
+        content = secrets.token_bytes(16) + bytes(size)
+        path = f"/api/blobs/sha256:{hashlib.sha256(content).hexdigest()}"
+        got = target.request("POST", path, content, {"Content-Type": kind} if kind else {})
+        found = [got.code, got.body, target.request("HEAD", path).code]
+        if found != [201, b"", 200]:
+            what = f"{kind or 'no type'}, {len(content)} bytes: 201 without a body, and it is there"
+            return expect_that(False, what, found, got)
+    return expect(got.code, 201)
 
 
 @check(

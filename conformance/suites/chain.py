@@ -91,7 +91,12 @@ def frequency_threshold(target: Target) -> Verdict:
 def repeat_threshold(target: Target) -> Verdict:
     """`repeat_penalty` multiplies the logit of what was said, where that is negative."""
     given = ({"repeat_penalty": 1.03}, {"repeat_penalty": 1.1})
-    return as_computed(target, "after-a", *given)
+    return every(
+        (
+            as_computed(target, "after-a", *given),
+            as_computed(target, "after-b", {"repeat_penalty": 0.7}),  # below 1 it is a bonus
+        )
+    )
 
 
 @check(
@@ -119,6 +124,33 @@ def repeat_window(target: Target) -> Verdict:
     given = {"repeat_penalty": 1.3}
     return as_computed(
         target, "after-a", {**given, "repeat_last_n": 7}, {**given, "repeat_last_n": 8}
+    )
+
+
+@check(
+    "options/repeat-window-is-wide",
+    SHOULD,
+    group="options",
+    source=PENALTIES,
+    covers=("OPT-007",),
+    breaks=(LANGCHAIN,),
+)
+def repeat_window_is_wide(target: Target) -> Verdict:
+    """`repeat_last_n` beyond 64 is kept to: what 64 tokens do not break, 128 do.
+
+    A window of 64 tokens gives way between 1.2 and 1.6 for each time a token was said, one of 128
+    between 0.5 and 0.8: that is far from either.
+    """
+    whole = target.recital("endless").content
+    options = {"frequency_penalty": 1.0, "num_predict": 120}
+    narrow, wide = (
+        target.chat("endless", options={**options, "repeat_last_n": size}) for size in (64, 128)
+    )
+    return every(
+        (
+            expect_that(whole.startswith(read(narrow).text), "the recital", "another", narrow),
+            expect_that(not whole.startswith(read(wide).text), "anything but it", "it", wide),
+        )
     )
 
 

@@ -217,3 +217,27 @@ def window_is_capped(target: Target) -> Verdict:
 def _common(text: str, whole: str) -> bool:
     """Whether one of the two is the beginning of the other."""
     return text.startswith(whole) or whole.startswith(text)
+
+
+@check(
+    "context/grows",
+    SHOULD,
+    group="context",
+    source="docs/api.md#generate-a-completion",
+    covers=("GEN-046", "GEN-057", "GEN-027"),
+    breaks=SDKS,
+)
+def context_grows(target: Target) -> Verdict:
+    """The `context` after a second turn holds the first one, too, streamed or not."""
+    _ = target.script
+    first = read(target.generate("history-first", stream=True)).final.get("context")
+    if not isinstance(first, list):
+        raise Wrong("a `context` in the last record of a stream", first)
+    for stream in (False, True):
+        got = target.generate("history-none", context=first, stream=stream)
+        reply = read(got)
+        found = reply.final["context"]
+        tokens = reply.count("prompt_eval_count") + reply.count("eval_count")
+        if abs(len(found) - tokens) > 2:
+            return expect_that(False, f"about {tokens} ids, prompt and answer", len(found), got)
+    return PASSED

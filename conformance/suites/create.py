@@ -13,6 +13,7 @@ from ..check import (
     check,
     every,
     expect,
+    expect_error,
     expect_that,
     not_judged,
 )
@@ -281,19 +282,26 @@ def replaces(target: Target) -> Verdict:
     breaks=SDKS,
 )
 def refuses_bad_requests(target: Target) -> Verdict:
-    """No source, a bad name, a bad path, a bad template: 400 with the reason, and no model."""
+    """No source, a bad name, a bad path, a bad template: 400 with the reason, and no model.
+
+    What is known before any work is an HTTP error, streamed or not.
+    """
     name = target.temporary("unwanted")
     files = upload(target, {GGUF: weights()})
-    asks: list[tuple[dict[str, Any], str]] = [
+    early: list[tuple[dict[str, Any], str]] = [
         ({"model": name}, "neither 'from' or 'files' was specified"),
         ({"model": "a b", "files": files}, "invalid model name"),
         ({"model": name, "files": {"../x.gguf": NOWHERE}}, "file path must be relative"),
-        ({"model": name, "files": files, "template": "{{ .Prompt"}, "template error"),
     ]
-    for ask, text in asks:
-        told = failure(target.post("/api/create", ask))
-        if text not in told:
-            return expect_that(False, text, told)
+    for ask, text in early:
+        for more in ({}, {"stream": False}):
+            found = expect_error(target.post("/api/create", {**ask, **more}), (400,), text)
+            if found.outcome is not Outcome.PASSED:
+                return found
+    bad = {"model": name, "files": files, "template": "{{ .Prompt"}
+    told = failure(target.post("/api/create", bad))
+    if "template error" not in told:
+        return expect_that(False, "template error", told)
     return _lists(target, name, present=False)
 
 

@@ -329,21 +329,3 @@ def unit_length(target: Target) -> Verdict:
     lengths = [length(one) for one in read_vectors(got)]
     holds = all(abs(one - 1) < 1e-3 for one in lengths)
     return expect_that(holds, "lengths of 1", [round(one, 4) for one in lengths], got)
-
-
-@check(
-    "embeddings/precision",
-    SHOULD,
-    group="embeddings",
-    source="api/types.go:EmbedResponse",
-    covers=("EMBED-027",),
-    breaks=(LANGCHAIN, LLAMAINDEX),
-)
-def precision(target: Target) -> Verdict:
-    """Numbers are written as finely as single precision has them, not rounded to a few digits."""
-    got = embed(target, THREE)
-    numbers = [one for vector in read_vectors(got) for one in vector]
-    fine = sum(round(one, 5) != one for one in numbers)
-    return expect_that(
-        2 * fine > len(numbers), "more than five decimals", f"{fine} of {len(numbers)} have", got
-    )

@@ -187,11 +187,11 @@ def keep_alive(target: Target) -> Verdict:
     texts: dict[str, Json] = {"/api/embed": {"input": "a"}, "/api/embeddings": {"prompt": "a"}}
     for path, given in texts.items():
         _ = target.post(path, given, model=embedder(target), keep_alive="40m").ok
-        left = moment(_listed(target)["expires_at"]) - time.time()
+        left = moment(listed(target)["expires_at"]) - time.time()
         if not 38 * 60 < left < 42 * 60:
             return expect_that(False, f"{path}: forty minutes left", f"{left:.0f} s left")
         _ = target.post(path, given, model=embedder(target), keep_alive=0).ok
-        if not _gone(target):
+        if not gone(target):
             return expect_that(False, f"{path}: the model to leave /api/ps", "it stays")
     return PASSED
 
@@ -209,10 +209,10 @@ def empty_loads(target: Target) -> Verdict:
     model = embedder(target)
     for path in ("/api/embed", "/api/embeddings"):
         _ = target.post(path, model=model, input="a", prompt="a", keep_alive=0).ok
-        if not _gone(target):
+        if not gone(target):
             return expect_that(False, "the model to leave /api/ps", "it stays")
         _ = target.post(path, model=model).ok
-        _listed(target)
+        listed(target)
     return PASSED
 
 
@@ -228,7 +228,7 @@ def _entries(target: Target) -> list[Record]:
     return [one for one in models if one["name"] == named or OF_A_RUN.fullmatch(one["name"])]
 
 
-def _listed(target: Target) -> Record:
+def listed(target: Target) -> Record:
     """The model's entry in /api/ps. Raises Wrong where it is not loaded."""
     entries = _entries(target)
     if not entries:
@@ -236,7 +236,7 @@ def _listed(target: Target) -> Record:
     return entries[0]
 
 
-def _gone(target: Target) -> bool:
+def gone(target: Target) -> bool:
     end = time.monotonic() + DEADLINE_S
     while _entries(target):
         if time.monotonic() > end:
@@ -285,13 +285,19 @@ def capability_of_others(target: Target) -> Verdict:
     breaks=(OPEN_WEBUI,),
 )
 def size_is_shown(target: Target) -> Verdict:
-    """/api/show tells the vectors' size and the context in model_info, as numbers."""
+    """/api/show tells the size of vectors and the context in model_info; details, the family."""
     script = vectors(target)
     got = target.post("/api/show", model=embedder(target))
     known = got.ok.object["model_info"]
     family = known["general.architecture"]
     found = [known[f"{family}.embedding_length"], known[f"{family}.context_length"]]
-    return expect(found, [script.dimensions, script.context_length], got)
+    details = got.object["details"]
+    return every(
+        (
+            expect(found, [script.dimensions, script.context_length], got),
+            expect([details["family"], details["families"]], [family, [family]], got),
+        )
+    )
 
 
 @check(

@@ -38,7 +38,7 @@ def only_when_asked(target: Target) -> Verdict:
         target.generate(logprobs=False, options=bound),
     )
     got = target.chat(logprobs=True, options=bound)
-    odd = [one for one in entries(got) if one.get("top_logprobs")]
+    odd = [one for one in entries(got) if "top_logprobs" in one]  # not even an empty list
     return every(
         (*(expect("logprobs" in one.ok.object, False, one) for one in plain), expect(odd, [], got))
     )
@@ -58,9 +58,24 @@ def logprobs_shape(target: Target) -> Verdict:
     for entry in entries(got):
         top = entry["top_logprobs"]
         values = [one["logprob"] for one in top]
+        own = [one["logprob"] for one in top if one["token"] == entry["token"]]
         fits = len(top) <= 3 and values == sorted(values, reverse=True)
+        fits = fits and own[:1] == [entry["logprob"]]  # greedy: the likeliest is what was said
         if not fits or any(not _well_formed(one) for one in (entry, *top)):
             return expect_that(False, "token, logprob <= 0, bytes of the token", entry, got)
+    return _of_any_script(target)
+
+
+def _of_any_script(target: Target) -> Verdict:
+    """Passed if bytes are those of UTF-8 where a token is more than ASCII, too.
+
+    A character of several tokens need not have an entry.
+    """
+    for id in ("unicode-combining", "unicode-cjk"):
+        got = target.chat(id, logprobs=True, options={"num_predict": 40})
+        for entry in got.object.get("logprobs") or ():
+            if not _well_formed(entry):
+                return expect_that(False, "the UTF-8 bytes of the token", entry, got)
     return PASSED
 
 
@@ -163,6 +178,7 @@ def of_the_drawn_token(target: Target) -> Verdict:
             raw=True,
             stream=False,
             logprobs=True,
+            top_logprobs=5,
             prompt=target.distribution("steep").prompt,
             options={"temperature": 1, "top_k": 3, "num_predict": 1, "seed": seed},
         )
@@ -170,4 +186,41 @@ def of_the_drawn_token(target: Target) -> Verdict:
         near = abs(math.exp(entry["logprob"]) - wanted.get(text, 0.0)) <= TOLERANCE
         if entry["token"] != text or not near:
             return expect_that(False, f"{text!r} with {wanted.get(text)}", entry, got)
+        values = [one["logprob"] for one in entry["top_logprobs"]]
+        if values != sorted(values, reverse=True):
+            return expect_that(False, "the likeliest first, whichever was drawn", values, got)
+    return _as_among_the_rest(target)
+
+
+def _as_among_the_rest(target: Target) -> Verdict:
+    """Passed if each of several drawn tokens has the value that it has among its alternatives."""
+    hot = {"temperature": 50, "top_k": 4, "top_p": 1.0, "seed": 3, "num_predict": 12}
+    got = target.chat("prose", logprobs=True, top_logprobs=8, options=hot)
+    for entry in entries(got):
+        among = [one["logprob"] for one in entry["top_logprobs"] if one["token"] == entry["token"]]
+        close = [value for value in among if abs(value - entry["logprob"]) <= TOLERANCE]
+        if not close and "\ufffd" not in entry["token"]:  # as parts of characters are shown
+            return expect_that(False, f"{among}, as among the alternatives", entry, got)
+    return PASSED
+
+
+@check(
+    "logprobs/of-thinking",
+    SHOULD,
+    group="logprobs",
+    source="server/routes.go:ChatHandler",
+    covers=("LOGP-006", "LOGP-008"),
+    breaks=(LANGCHAIN,),
+)
+def of_thinking(target: Target) -> Verdict:
+    """The tokens of the thinking have entries as those of the answer have, streamed or not."""
+    recital = target.recital("think")
+    for ask in (target.chat, target.generate):
+        for stream in (False, True):
+            got = ask("think", logprobs=True, stream=stream)
+            found = "".join(str(one["token"]) for one in entries(got))
+            told = (recital.thinking in found, recital.content in found)
+            if told != (True, True):
+                wanted = f"entries for {recital.thinking!r} and {recital.content!r}"
+                return expect_that(False, wanted, found, got)
     return PASSED

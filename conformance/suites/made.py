@@ -291,3 +291,21 @@ def grandchild_speaks(target: Target) -> Verdict:
     create(target, grandchild, **{"from": child, "license": "MIT"})
     _ = read(target.chat(model=child, options={"num_predict": 1}))
     return says(target, grandchild, "greeting")
+
+
+@check(
+    "create/from-over-files",
+    SHOULD,
+    group="create",
+    source="server/create.go:CreateHandler",
+    covers=("CREATE-01", "CREATE-10"),
+    breaks=(GO,),
+)
+def from_over_files(target: Target) -> Verdict:
+    """Where both `from` and `files` are given, the model is made of the one that is named."""
+    name = target.temporary("from-both")
+    files = upload(target, {GGUF: weights()})
+    create(target, name, **{"from": target.plain, "files": files})
+    told = target.post("/api/show", model=name).ok.object
+    found = [told["details"]["parent_model"], told["template"]]
+    return expect(found, [tagged(target.plain), load_script().plain_template])

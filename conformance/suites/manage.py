@@ -6,6 +6,7 @@ from ..check import (
     MUST,
     PASSED,
     SHOULD,
+    Outcome,
     Verdict,
     check,
     every,
@@ -290,7 +291,11 @@ def copies(target: Target) -> Verdict:
     if got.ok.body:
         return expect(got.body, b"", got)
     digests = {one["name"]: one["digest"] for one in models(target)}
-    same = expect(digests.get(tagged(name)), digests[tagged(target.model)])
+    there = [one for one in (target.model, name) if tagged(one) in digests]
+    same = expect(digests.get(tagged(name)), digests.get(tagged(target.model)))
+    both = expect_that(len(there) == 2, "the model and its copy to be listed", there)
+    if both.outcome is not Outcome.PASSED:
+        return both
     answer = target.chat(model=name, options={"num_predict": 4})
     return every((same, expect(read(answer).final["done"], True, answer)))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..check import MAY, MUST, SHOULD, Verdict, check, every, expect, expect_error, expect_that
 from ..clients import GO, OPEN_WEBUI, PICKERS, SDKS
 from ..evidence import Exchange, Wrong
+from ..provision import create
 from ..target import NOBODY, Target
 from .busy import offered
 from .manage import models, tagged
@@ -131,13 +132,40 @@ def any_case(target: Target) -> Verdict:
     name = target.temporary("CaseMatters")
     _ = copied(target, name).ok
     other = name.replace("CaseMatters", "cAsEmAtTeRs")
-    shown = target.post("/api/show", model=other)
-    again = copied(target, other)
-    listed = [one["name"] for one in models(target) if one["name"].lower() == tagged(name).lower()]
-    gone = target.delete("/api/delete", model=other)
-    left = [one["name"] for one in models(target) if one["name"].lower() == tagged(name).lower()]
-    told = [shown.code, again.code, listed, gone.code, left]
-    return expect(told, [200, 200, [tagged(name)], 200, []], shown)
+
+    def ours() -> list[str]:
+        listed = [one["name"] for one in models(target)]
+        return [one for one in listed if one.lower() == tagged(name).lower()]
+
+    found: dict[str, object] = {
+        "shown": target.post("/api/show", model=other).code,
+        "copied over": copied(target, other).code,
+        "listed then": ours(),
+        "deleted": target.delete("/api/delete", model=other).code,
+        "listed at last": ours(),
+    }
+    wanted = dict(zip(found, (200, 200, [tagged(name)], 200, []), strict=True))
+    return expect(found, wanted)
+
+
+@check(
+    "names/as-it-was-spelt",
+    MUST,
+    group="create",
+    source="server/routes.go:getExistingName",
+    covers=("NAME-08", "CREATE-21", "TAGS-02"),
+    breaks=(GO, OPEN_WEBUI),
+)
+def as_it_was_spelt(target: Target) -> Verdict:
+    """A model is listed as its name was first spelt, also when it is created anew otherwise."""
+    name = target.temporary("CamelCase")
+    other = name.replace("CamelCase", "cAMELcASE")
+    create(target, name, **{"from": target.model})
+    create(target, other, **{"from": target.model, "system": "Be brief."})
+    listed = [one["name"] for one in models(target)]
+    found = [one for one in listed if one.lower() == tagged(name).lower()]
+    told = target.post("/api/show", model=name.lower()).ok.object.get("system")
+    return expect([found, told], [[tagged(name)], "Be brief."])
 
 
 @check(

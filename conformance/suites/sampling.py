@@ -11,7 +11,7 @@ from collections import Counter
 from functools import partial
 
 from ..arithmetic import NEVER, Sampling, chances, fit, load_logits
-from ..check import MUST, SHOULD, Verdict, check, every, expect, expect_that
+from ..check import MUST, PASSED, SHOULD, Verdict, check, every, expect, expect_that
 from ..clients import LANGCHAIN, LLAMAINDEX, SDKS
 from ..evidence import Json
 from ..reply import read
@@ -88,9 +88,14 @@ def seed_of_a_draw(target: Target) -> Verdict:
     covers=("OPT-001",),
 )
 def no_seed_is_random(target: Target) -> Verdict:
-    """Without a seed every request draws anew."""
-    found = Counter(read(target.draw("uniform")).text for _ in range(20))
-    return expect_that(len(found) > 1, "more than one text in 20 draws of ten", dict(found))
+    """Without a seed every request draws anew, and so it does with a seed of null or -1."""
+    nothings: tuple[dict[str, Json], ...] = ({}, {"seed": None}, {"seed": -1})
+    for given in nothings:
+        found = Counter(read(target.draw("uniform", **given)).text for _ in range(9))
+        if len(found) == 1:
+            told = f"more than one text in 9 draws of ten, with {given or 'no seed'}"
+            return expect_that(False, told, dict(found))
+    return PASSED
 
 
 @check(

@@ -18,6 +18,7 @@ LONG: dict[str, Json] = {"num_predict": 200}  # tokens of a stream whose arrival
 LONGER: dict[str, Json] = {"num_predict": 1000}  # where those are made within a moment
 MOMENT_MS = 150.0  # in which a busy machine may do anything
 MIN_WHOLE_MS = 50.0  # of an answer of an ordinary model, for its parts to be told apart
+MAX_MIDDLE = 0.8  # of that time may pass until the middle one of the records
 MIN_GROUPS = 5  # arrivals that differ, in a stream of some hundred tokens
 
 
@@ -138,19 +139,23 @@ def false_is_one_object(target: Target) -> Verdict:
 def arrives_as_made(target: Target) -> Verdict:
     """Records are sent as they are made, not all together when the last one is."""
     target.chat("count", options={"num_predict": 2})  # loaded
-    return calmly(lambda: _spread(target))
+    return calmly(lambda: spread(target, target.chat("count", stream=True, options=LONG)))
 
 
-def _spread(target: Target) -> Verdict:
-    got = target.chat("count", stream=True, options=LONG)
+def spread(target: Target, got: Exchange) -> Verdict:
+    """Passed if the records of a long answer came as they were made."""
     times = got.ok.arrivals_ms
-    spread, whole = times[-1] - times[0], times[-1] - target.latency_ms()
+    lasted, whole = times[-1] - times[0], times[-1] - target.latency_ms()
     _requires_time(target, whole, len(times))
     if len(times) < 2 * MIN_GROUPS:
         return expect_that(False, f"{2 * MIN_GROUPS} records or more", len(times), got)
     groups = len({round(piece.at_ms, 3) for piece in got.pieces})
-    told = f"{spread:.1f} of {whole:.1f} ms, {groups} arrivals for {len(times)} records"
-    holds = spread >= MIN_SPREAD * whole and groups >= MIN_GROUPS
+    told = f"{lasted:.1f} of {whole:.1f} ms, {groups} arrivals for {len(times)} records"
+    holds = lasted >= MIN_SPREAD * whole and groups >= MIN_GROUPS
+    middle = times[len(times) // 2] - times[0]  # a steady stream has it at the half
+    if holds and middle > MAX_MIDDLE * lasted:
+        told = f"the middle one of {len(times)} records after {middle:.1f} of {lasted:.1f} ms"
+        return expect_that(False, "records that do not wait for the last one", told, got)
     return expect_that(holds, "the records to be spread over the time of the answer", told, got)
 
 

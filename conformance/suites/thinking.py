@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from ..check import MUST, SHOULD, Verdict, check, every, expect, expect_error, expect_that
+from ..check import MUST, PASSED, SHOULD, Verdict, check, every, expect, expect_error, expect_that
 from ..clients import CHATTERS, LANGCHAIN, LANGCHAIN_JS, LITELLM, SDKS
 from ..evidence import Exchange, Json
 from ..reply import read
 from ..target import NOBODY, Target
 
+MIN_PARTS = 3  # records that have thinking, of a thought of some twenty tokens
 NO_THINKING: tuple[Json, ...] = ("auto", 1, "", [])
 
 
@@ -173,7 +174,9 @@ def thinking_unsupported(target: Target) -> Verdict:
         expect_error(got, (400,), exactly=exactly)
         for got in (
             target.chat(model=target.plain, think=True),
+            target.chat(model=target.plain, think=True, stream=True),
             target.generate(model=target.plain, think=True),
+            target.generate(model=target.plain, think=True, stream=True),
         )
     )
 
@@ -224,3 +227,43 @@ def in_history(target: Target) -> Verdict:
         for id in ("think-history", "think-history-none")
         for got in (target.chat(id),)
     )
+
+
+@check(
+    "thinking/as-it-comes",
+    SHOULD,
+    group="thinking",
+    source="docs/capabilities/thinking.mdx",
+    covers=("THINK-006", "STREAM-004"),
+    breaks=(*SDKS, LANGCHAIN),
+)
+def as_it_comes(target: Target) -> Verdict:
+    """Thinking is streamed as it is made, in several records, as an answer is."""
+    _ = target.script
+    for got in (target.chat("think", stream=True), target.generate("think", stream=True)):
+        parts = [record.get("message", record) for record in got.records]
+        told = [one["thinking"] for one in parts if one.get("thinking")]
+        if len(told) < MIN_PARTS:
+            return expect_that(False, f"{MIN_PARTS} records with thinking, or more", told, got)
+    return PASSED
+
+
+@check(
+    "thinking/stop-strings-count",
+    SHOULD,
+    group="thinking",
+    source="docs/modelfile.mdx#valid-parameters-and-values",
+    covers=("OPT-047", "THINK-010"),
+    breaks=(LANGCHAIN,),
+)
+def stop_strings_count(target: Target) -> Verdict:
+    """A stop string ends the thinking, too: no answer follows, and done_reason is stop."""
+    whole, found = target.recital("think").thinking, " Two"
+    wanted = [whole[: whole.index(found)], "", "stop"]
+    for ask in (target.chat, target.generate):
+        for stream in (False, True):
+            got = ask("think", stream=stream, options={"stop": [found]})
+            reply = read(got)
+            if [*_parts(got), reply.reason] != wanted:
+                return expect([*_parts(got), reply.reason], wanted, got)
+    return PASSED

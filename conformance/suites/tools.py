@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..check import MUST, SHOULD, Verdict, check, every, expect, expect_error, expect_that
+from ..check import MUST, PASSED, SHOULD, Verdict, check, every, expect, expect_error, expect_that
 from ..clients import (
     CHATTERS,
     CONTINUE,
@@ -76,12 +76,15 @@ def call_shape(target: Target) -> Verdict:
     breaks=(ZED,),
 )
 def tool_ids(target: Target) -> Verdict:
-    """Calls have an id each, not empty and not the same."""
+    """Calls have an id each, not empty and not the same, streamed or not."""
     _ = target.script
-    got = target.chat("tool-parallel")
-    ids = [call.get("id") for call in read(got).calls]
-    holds = len(ids) == 2 and len(set(ids)) == 2 and all(isinstance(id, str) and id for id in ids)
-    return expect_that(holds, "two ids", ids, got)
+    for stream in (False, True):
+        got = target.chat("tool-parallel", stream=stream)
+        ids = [call.get("id") for call in read(got).calls]
+        named = all(isinstance(id, str) and id for id in ids)
+        if len(ids) != 2 or len(set(ids)) != 2 or not named:
+            return expect_that(False, "two ids", ids, got)
+    return PASSED
 
 
 @check(
@@ -230,8 +233,14 @@ def after_thinking(target: Target) -> Verdict:
 )
 def tools_unsupported(target: Target) -> Verdict:
     """A model without tools answers a request with some with 400, `does not support tools`."""
-    got = target.chat("tool-call", model=target.plain)
-    return expect_error(got, (400,), containing="does not support tools")
+    return every(
+        expect_error(
+            target.chat("tool-call", model=target.plain, stream=stream),
+            (400,),
+            containing="does not support tools",
+        )
+        for stream in (False, True)
+    )
 
 
 @check(

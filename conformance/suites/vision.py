@@ -22,9 +22,12 @@ from ..clients import (
 )
 from ..evidence import Exchange, Json
 from ..extra import album, seer
+from ..provision import create
 from ..reply import read
 from ..script import SEEING, Recital
 from ..target import Target
+from .busy import offered
+from .every_way import BARE
 
 SEERS = (PYTHON, JS, LANGCHAIN, LANGCHAIN_JS, LLAMAINDEX, CONTINUE, CLINE, ROO, COPILOT, ZED,
          OPEN_WEBUI, LITELLM)  # fmt: skip
@@ -356,3 +359,26 @@ def dropped(target: Target) -> Verdict:
     long = {**red, "content": "What is this? " * 700}  # beyond the least window of those that see
     got = look(target, "picture-blue", messages=[long, blue], options={"num_ctx": 2048})
     return says(got, "picture-blue")
+
+
+@check(
+    "vision/any-role",
+    SHOULD,
+    group="vision",
+    source="server/prompt.go:imageTaggedMessages",
+    covers=("CHAT-018", "IMG-006"),
+    breaks=(OPEN_WEBUI, LANGCHAIN),
+)
+def any_role(target: Target) -> Verdict:
+    """A picture is seen whoever brings it: a tool, the system or the assistant, too."""
+    recital = album().recitals["picture-cross"]
+    before, after = recital.prompt.split("[img-0]")
+    offered(target, "create")
+    name = target.temporary("any-role")
+    create(target, name, **{"from": seer(target), "template": BARE})
+    bringing = {"content": after, "images": recital.messages[-1]["images"]}
+    return every(
+        says(look(target, "picture-cross", model=name, messages=turns), "picture-cross")
+        for role in ("tool", "system", "assistant")
+        for turns in ([{"role": "user", "content": before}, {"role": role, **bringing}],)
+    )

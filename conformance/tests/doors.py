@@ -10,7 +10,7 @@ SCHEMES = ("app", "file", "tauri", "vscode-webview", "vscode-file")
 ORIGIN = re.compile(r"https?://(localhost|127\.0\.0\.1|0\.0\.0\.0)(:\d+)?")
 ENDINGS = (".localhost", ".local", ".internal")
 METHODS = "GET,POST,PUT,PATCH,DELETE,HEAD,OPTIONS"
-HEADERS = "Authorization,Content-Type,User-Agent,Accept"
+HEADERS = "Authorization,Content-Type,User-Agent,Accept,X-Requested-With,Openai-Beta,X-Stainless-Os"
 
 
 def host_allowed(host: str) -> bool:

@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator, SchemaError
 from ..evidence import Json
 from .shelf import HouseError
 
+WORDS = {"^[a-c]{3}-[0-9]{2}$": "abc-12", "date": "1815-12-10"}
 THOUGHT = re.compile(r"\s*<think>.*?</think>\s*", re.DOTALL)
 
 
@@ -58,6 +59,10 @@ def _example(schema: dict[str, Any], named: dict[str, Any]) -> Json:
         return _example(named[schema["$ref"].rpartition("/")[2]], named)
     if "enum" in schema:
         return schema["enum"][0]
+    if "const" in schema:
+        return schema["const"]
+    if "anyOf" in schema:
+        return _example(schema["anyOf"][0], named)
     match schema.get("type"):
         case "object":
             properties = schema.get("properties", {})
@@ -66,4 +71,9 @@ def _example(schema: dict[str, Any], named: dict[str, Any]) -> Json:
             return [_example(schema["items"], named)] * schema.get("minItems", 0)
         case "boolean":
             return False
+        case "integer":
+            return schema.get("minimum", 0)
+        case "string":
+            told = str(schema.get("pattern") or schema.get("format"))
+            return WORDS.get(told, "x" * schema.get("minLength", 0))
     return None

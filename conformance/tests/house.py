@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
+from zlib import crc32
 
 from ..arithmetic import load_contexts
 from ..evidence import Json
@@ -282,7 +283,10 @@ class House(Maker):
             known = self.script.recitals[id]
             if (prompt, raw) == (known.prompt, known.output):
                 return [*before, *after]
-        return [next(self._serial), *range(count - 2)]
+        return [
+            100_000 + crc32((prompt + raw).encode(errors="surrogatepass")) % 10_000_000,
+            *range(count - 2),
+        ]
 
     def _record(
         self, given: dict[str, Any], kind: str, *, part: Part | None = None, **more: Json

@@ -15,7 +15,7 @@ from .gofuncs import BadTemplate
 from .gotext import parse
 from .kinds import digests, kind_of
 from .naming import tagged, valid
-from .shelf import HouseError, Model, Shelf
+from .shelf import WEIGHTS, HouseError, Model, Shelf
 
 TYPED: dict[str, type] = {
     "model": str, "name": str, "from": str, "files": dict, "adapters": dict, "template": str,
@@ -29,11 +29,6 @@ NAMED: dict[str, Any] = {  # phi-3
     "<|assistant|>\n",
     "parameters": {"stop": ["<|end|>", "<|system|>", "<|user|>", "<|assistant|>"]},
 }
-
-
-def layer(content: str) -> str:
-    """The digest of a layer of text."""
-    return f"sha256:{hashlib.sha256(content.encode()).hexdigest()}"
 
 
 @dataclass
@@ -52,7 +47,7 @@ class Maker(Shelf):
         if base is None and not files:
             yield {"error": "unknown type"}
             return
-        yield {"status": "parsing GGUF" if base is None else f"using existing layer {layer('x')}"}
+        yield {"status": "parsing GGUF" if base is None else f"using existing layer {WEIGHTS}"}
         problem = self._problem(fields, base)
         if problem is not None and self.flaw == "failures_destroy":
             self.models.pop(tagged(name), None)
@@ -71,9 +66,21 @@ class Maker(Shelf):
             self.models = kept
         if self.flaw != "never_replaces" or self.stored(name) not in self.models:
             self.models[self.stored(name)] = made
-        yield {"status": f"creating new layer {layer(made.template + made.system)}"}
+            self.copies.pop(self.stored(name), None)
+        for one, source in self.copies.items():
+            if self.flaw == "copies are links" and source == self.stored(name):
+                self.models[one] = made
+        yield from self._keeps(made, base)
         yield {"status": "writing manifest"}
         yield {"status": "success"}
+
+    def _keeps(self, made: Model, base: Model | None) -> Iterator[dict[str, Any]]:
+        """Put the layers of a model's texts there: a record for each."""
+        known = set(base.layers) if base else set()
+        for digest in made.layers[1:]:
+            word = "using existing" if digest in known or digest in self.blobs else "creating new"
+            yield {"status": f"{word} layer {digest}"}
+            self.blobs.setdefault(digest, b"")
 
     def _knows(self, files: dict[str, str]) -> bool:
         """Whether weights bring the one chat template that is known here."""
@@ -127,7 +134,9 @@ class Maker(Shelf):
             {"role": one["role"].lower(), "content": one["content"]}
             for one in fields.get("messages") or before.messages
         )
-        content = json.dumps([template, system, parameters, more, messages])
+        given = {key: fields.get(key) or "" for key in ("requires", "renderer", "parser")}
+        config = {**before.config, **{key: one for key, one in given.items() if one}}
+        content = json.dumps([template, system, parameters, more, messages, config])
         return replace(
             before,
             template=template,
@@ -140,5 +149,7 @@ class Maker(Shelf):
             digest=hashlib.sha256(content.encode()).hexdigest(),
             modified=datetime.now(UTC),
             loaded_until=0.0,
+            parent=tagged(fields["from"]) if base else "",
+            config=config,
             kind=base.kind if base else kind_of((fields.get("files") or {}).values()),
         )

@@ -113,7 +113,7 @@ class Reciter:
         if not shift:
             bound = min(bound, window - prompt_tokens)
         kept = tokens[:bound] if ends or bound <= len(tokens) else _repeated(tokens, bound)
-        cut = len(kept) < len(tokens) + ends and bound <= len(kept)
+        cut = bound <= len(kept) and (not ends or len(kept) <= len(tokens))
         counted = len(kept) + (0 if cut else 1)
         return Spoken(kept, "length" if cut else "stop", prompt_tokens, counted)
 
@@ -129,7 +129,8 @@ class Reciter:
         text, count = recital.output, recital.output_tokens - recital.ends
         penalties = (options["presence_penalty"], options["frequency_penalty"])
         strong = max(*penalties, 4 * (options["repeat_penalty"] - 1)) > 10
-        if strong and options["repeat_last_n"]:
+        wide = options["frequency_penalty"] >= 1 and options["repeat_last_n"] > 64
+        if (strong and options["repeat_last_n"]) or (wide and not recital.ends):
             return _split("the w", 2), True
         return _split(text, count), recital.ends
 
@@ -227,6 +228,8 @@ class Part:
 def parts(tokens: list[Token], thinking: bool, tools: bool) -> list[Part]:
     """What each token adds: thinking and tool calls are told from content by their markup."""
     text = "".join(token.text for token in tokens)
+    if tools and (bare := _bare_call(text)):
+        return [*(Part() for _ in tokens[1:]), Part(calls=(bare,))]
     thought = THOUGHT.match(text) if thinking else None
     inner = thought.span(1) if thought else (0, 0)
     begin = thought.end() if thought else 0
@@ -246,8 +249,20 @@ def parts(tokens: list[Token], thinking: bool, tools: bool) -> list[Part]:
     return made
 
 
+def _bare_call(text: str) -> dict[str, Any] | None:
+    """The call that a text of nothing but JSON is."""
+    try:
+        call = json.loads(text)
+    except ValueError:
+        return None
+    return _numbered(call, 0) if isinstance(call, dict) and "arguments" in call else None
+
+
 def _call(found: re.Match[str], index: int) -> dict[str, Any]:
-    call = json.loads(found[1])
+    return _numbered(json.loads(found[1]), index)
+
+
+def _numbered(call: dict[str, Any], index: int) -> dict[str, Any]:
     return {
         "id": f"call_{index:08}",
         "function": {"index": index, "name": call["name"], "arguments": call["arguments"]},

@@ -15,7 +15,7 @@ from ..script import Script, load_script
 from .gorender import capabilities_of
 from .kinds import DETAILS, OF_KIND, SEES, TEXT
 from .naming import conflicting, tagged, unmarked, valid
-from .wares import INFO, TENSORS, modelfile_of, parameters_of
+from .wares import INFO, LISTS, TENSORS, modelfile_of, parameters_of
 
 COMMENT = re.compile(r"^\{\{- /\*.*?\*/ -\}\}\s*")
 DIGEST = re.compile(r"sha256[:-][0-9a-fA-F]{64}")
@@ -28,6 +28,14 @@ class HouseError(Exception):
         super().__init__(message)
         self.status = status
         self.message = message
+
+
+def layer(content: str) -> str:
+    """The digest of a layer of text."""
+    return f"sha256:{hashlib.sha256(content.encode()).hexdigest()}"
+
+
+WEIGHTS = layer("x")  # of the weights of all of them
 
 
 @dataclass
@@ -48,6 +56,13 @@ class Model:
     manifest: bytes = b""  # of one that was pulled
     messages: tuple[dict[str, str], ...] = ()
     quantization: str = "F16"
+    parent: str = ""
+    config: dict[str, str] = field(default_factory=dict)  # requires, renderer, parser
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The digests of its weights and its texts."""
+        return WEIGHTS, *(layer(one) for one in (self.template, self.system) if one)
 
 
 @dataclass
@@ -56,14 +71,17 @@ class Shelf:
 
     flaw: str = ""  # what is wrong with it; see `liars`
     models: dict[str, Model] = field(default_factory=dict)
+    copies: dict[str, str] = field(default_factory=dict)  # of what, for those who lie
     deleted: dict[str, Model] = field(default_factory=dict)  # they may be loaded still
-    blobs: dict[str, bytes] = field(default_factory=dict)
+    blobs: dict[str, bytes] = field(default_factory=lambda: {WEIGHTS: b""})
     script: Script = field(default_factory=load_script)
 
     def blob(self, method: str, digest: str, body: bytes) -> int:
         """HEAD or POST of a blob: its status."""
         if not DIGEST.fullmatch(digest):
             raise HouseError(400, "invalid digest format")
+        if method == "HEAD" and self.flaw != "knows no dashes":
+            digest = digest.replace("-", ":")
         there = digest in self.blobs
         if method == "HEAD" and not there:
             raise HouseError(404, f'blob "{digest}" not found')
@@ -94,8 +112,8 @@ class Shelf:
         }
 
     def _details(self, model: Model) -> dict[str, Any]:
-        level = {"quantization_level": model.quantization}
-        return {**DETAILS, **OF_KIND[model.kind]["details"], **level}
+        own = {"quantization_level": model.quantization, "parent_model": model.parent}
+        return {**DETAILS, **OF_KIND[model.kind]["details"], **own}
 
     def capabilities(self, model: Model) -> list[str]:
         """What the weights and the template can."""
@@ -119,7 +137,7 @@ class Shelf:
                     "model": name,
                     "size": 2_000_000,
                     "digest": model.digest,
-                    "details": self._details(model),
+                    "details": {**self._details(model), "parent_model": ""},
                     "size_vram": 0,
                     "context_length": model.num_ctx,
                     "expires_at": iso(datetime.now(UTC) + left),
@@ -136,6 +154,7 @@ class Shelf:
         known = self.stored(unmarked(name))
         system = fields.get("system") or model.system
         info = INFO if model.kind == TEXT else OF_KIND[model.kind]["model_info"]
+        info = {**info, **(LISTS if fields.get("verbose") and model.kind == TEXT else {})}
         shown = {
             "modelfile": modelfile_of(known, model, system, fields.get("options") or {}),
             "parameters": parameters_of(model),
@@ -149,6 +168,7 @@ class Shelf:
             "tensors": TENSORS,
             "capabilities": self.capabilities(model),
             "modified_at": iso(model.modified),
+            "requires": model.config.get("requires", ""),
         }  # fmt: skip
         return {key: value for key, value in shown.items() if value != ""}
 
@@ -164,6 +184,7 @@ class Shelf:
         self.models[self.stored(destination)] = replace(
             model, modified=datetime.now(UTC), loaded_until=0
         )
+        self.copies[self.stored(destination)] = self.stored(source)
 
     def delete(self, fields: dict[str, Any]) -> Json:
         """/api/delete."""
@@ -178,6 +199,20 @@ class Shelf:
             self.models.clear()
         elif self.flaw != "never_deletes":
             self.deleted[stored] = self.models.pop(stored)
+            self._sweep(self.deleted[stored])
+        for one in [*self.models]:
+            tag = self.flaw == "deletes every tag" and one.startswith(
+                stored.rpartition(":")[0] + ":"
+            )
+            if tag or (self.flaw == "copies go along" and self.copies.get(one) == stored):
+                del self.models[one]
+
+    def _sweep(self, gone: Model) -> None:
+        """Drop the layers that no other model has."""
+        held = {WEIGHTS, *(one for model in self.models.values() for one in model.layers)}
+        for digest in set(gone.layers) - (set() if self.flaw == "takes all layers" else held):
+            if self.flaw != "leaves layers":
+                self.blobs.pop(digest, None)
 
     def find(self, name: str, message: str) -> Model:
         """A model by its name."""

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from .accounting import EDGES, USAGE
+from .answers import ANSWERS
 from .both import BOTH
 from .clients import CLIENTS
 from .corners import CORNERS
 from .crowds import ARRIVAL, CONCURRENCY, RESIDENCY
+from .doors import DOORS
 from .embedders import EMBEDDERS
 from .embeddings import EMBEDDINGS
 from .format import FORMAT
 from .fuzz import FUZZ
 from .fuzz_models import FUZZ_MODELS
 from .guards import SAFETY
+from .keeping import KEEPING
 from .liar import Liar
 from .options import OPTIONS
 from .order import ORDER
@@ -21,12 +24,14 @@ from .parsing import LOGPROBS, THINKING, TOOLS
 from .pulls import PULLS
 from .pushes import PUSHES
 from .registries import LIMITS
+from .sentences import SENTENCES
 from .shelves import MADE, NAMES, SHOWN
 from .speech import SPEECH
 from .store import CREATE, LIFECYCLE, MANAGE
 from .streams import STREAMING
 from .talk import CONTEXT, TALKING
 from .templates import TEMPLATES
+from .unseen import UNSEEN
 from .vision import VISION
 from .waiting import WAITING
 from .weights import WEIGHTS
@@ -72,4 +77,9 @@ LIARS: list[Liar] = [
     *WAITING,
     *WEIGHTS,
     *BOTH,
+    *DOORS,
+    *KEEPING,
+    *ANSWERS,
+    *SENTENCES,
+    *UNSEEN,
 ]

@@ -1,0 +1,246 @@
+"""Class options, part seven: what an option is when it is not given, and when it is nought.
+
+An option that is left out is held against the same request with Ollama's default written down:
+with one seed both draw the same token, whatever the seed. The other options of a case are such
+that another default would be seen.
+"""
+
+from __future__ import annotations
+
+from ..arithmetic import load_logits
+from ..check import MUST, PASSED, SHOULD, Verdict, check, every, expect, expect_that
+from ..clients import CHATTERS, CONTINUE, LANGCHAIN, LLAMAINDEX, SDKS
+from ..evidence import Json
+from ..provision import create
+from ..reply import read
+from ..target import GREEDY, Target
+from .busy import offered
+from .parameters import greedily
+
+SEEDS = range(1, 13)
+OFF: dict[str, Json] = {"top_k": 0, "top_p": 1.0, "min_p": 0.0, "temperature": 1.0}
+LEVEL: dict[str, Json] = {"temperature": 12.0}  # hundreds of tokens share the half of it all
+# the option, its default, what is given beside it, and after which prompt
+DRAWN: tuple[tuple[str, Json, dict[str, Json], str], ...] = (
+    ("temperature", 0.8, {}, "long-tailed"),
+    ("top_k", 40, LEVEL, "steep"),
+    ("top_p", 0.9, {}, "long-tailed"),
+    ("min_p", 0.0, {"temperature": 8.0, "top_k": 20}, "long-tailed"),
+    ("typical_p", 1.0, {"temperature": 4.0, "top_k": 20}, "long-tailed"),
+)
+# the option, what turns it off, what servers take in its place, and so on
+TURNED_OFF: tuple[tuple[str, Json, Json, dict[str, Json], str], ...] = (
+    ("top_p", 1.0, 0.9, {"temperature": 4.0}, "long-tailed"),
+    ("min_p", 0.0, 0.05, {"temperature": 8.0, "top_k": 20}, "long-tailed"),
+    ("typical_p", 1.0, 0.9, {"temperature": 4.0, "top_k": 20}, "long-tailed"),
+    ("top_k", 0, 40, LEVEL, "steep"),
+)
+MORE_SEEDS = range(16)
+PENALTIES = ("repeat_penalty", "presence_penalty", "frequency_penalty")
+FAR = 300  # tokens: more than 128 and 256, which servers have for defaults and for bounds
+LAST_SIGNED = 2**31  # a seed has 32 bits
+
+
+@check(
+    "options/defaults",
+    SHOULD,
+    group="options",
+    source="docs/modelfile.mdx#valid-parameters-and-values",
+    covers=("OPT-003", "OPT-004", "OPT-005", "OPT-006", "OPT-008", "OPT-009"),
+    breaks=(*SDKS, *CHATTERS),
+)
+def defaults(target: Target) -> Verdict:
+    """An option that is left out has Ollama's default: the same seeds draw the same tokens."""
+    for name, default, beside, id in DRAWN:
+        prompt = target.distribution(id).prompt
+        given = {key: value for key, value in {**OFF, **beside}.items() if key != name}
+        for seed in SEEDS:
+            absent, written = (
+                _one(target, prompt, {**given, "seed": seed, **more})
+                for more in ({}, {name: default})
+            )
+            if absent != written:
+                wanted = f"{written!r}, as with {name} {default} (seed {seed}, {given})"
+                return expect_that(False, wanted, f"{absent!r} where {name} is left out")
+    return _no_penalty(target)
+
+
+def _one(target: Target, prompt: str, options: dict[str, Json]) -> str:
+    ask = {"model": target.model, "raw": True, "stream": False, "prompt": prompt}
+    return read(target.post("/api/generate", ask, options={**options, "num_predict": 1})).text
+
+
+def _no_penalty(target: Target) -> Verdict:
+    """Passed if nothing is taken off what was said unless that is asked for."""
+    wanted = greedily("after-a")
+    found = _one(target, load_logits()["after-a"].prompt, dict(GREEDY))
+    told = f"{wanted!r}, by arithmetic, where no penalty is given ({', '.join(PENALTIES)})"
+    return expect_that(found == wanted, told, found)
+
+
+@check(
+    "options/off-is-off",
+    SHOULD,
+    group="options",
+    source="docs/modelfile.mdx#valid-parameters-and-values",
+    covers=("OPT-003", "OPT-004", "OPT-005", "OPT-006"),
+    breaks=(LANGCHAIN, LLAMAINDEX),
+)
+def off_is_off(target: Target) -> Verdict:
+    """A filter that is turned off is not the one that servers have by default: seeds tell them."""
+    for name, off, usual, beside, id in TURNED_OFF:
+        prompt = target.distribution(id).prompt
+        none, some = (
+            [
+                _one(target, prompt, {**OFF, **beside, name: value, "seed": seed})
+                for seed in MORE_SEEDS
+            ]
+            for value in (off, usual)
+        )
+        if none == some:
+            wanted = f"other texts with {name} {off} than with {usual}, of {len(none)} seeds"
+            return expect_that(False, wanted, none)
+    return PASSED
+
+
+@check(
+    "options/nought-is-a-value",
+    MUST,
+    group="options",
+    source="api/types.go:Options.FromMap",
+    covers=("OPT-030", "OPT-037", "OPT-044"),
+    breaks=(*SDKS, LANGCHAIN, CONTINUE),
+)
+def nought_is_a_value(target: Target) -> Verdict:
+    """An option given as 0 takes the place of the model's own, as any other value does."""
+    _ = target.script
+    drawn = target.distribution("long-tailed")
+    offered(target, "create")
+    name = target.temporary("nought")
+    own: dict[str, Json] = {"top_k": 1, "temperature": 2.0, "min_p": 0.99, "seed": 7}
+    create(target, name, **{"from": target.model, "parameters": own})
+    ask: dict[str, Json] = {"model": name, "raw": True, "stream": False, "prompt": drawn.prompt}
+
+    def draw(**options: Json) -> str:
+        return read(
+            target.post("/api/generate", ask, options={"num_predict": 1, "top_p": 1.0, **options})
+        ).text
+
+    likeliest = drawn.probabilities[0][0]
+    open_: dict[str, Json] = {"top_k": 0, "min_p": 0}
+    several = {draw(seed=seed, **open_) for seed in range(8)}
+    return every(
+        (
+            expect({draw(seed=seed) for seed in range(3)}, {likeliest}),  # its own top_k
+            expect_that(
+                len(several) > 1,
+                "several texts with top_k 0 and min_p 0, which take the place of 1 and 0.99",
+                sorted(several),
+            ),
+            expect({draw(seed=seed, temperature=0, **open_) for seed in range(6)}, {likeliest}),
+            expect(len({draw(seed=0, **open_) for _ in range(4)}), 1),
+        )
+    )
+
+
+@check(
+    "options/stop-replaces",
+    MUST,
+    group="options",
+    source="api/types.go:Options.FromMap",
+    covers=("OPT-037", "OPT-030"),
+    breaks=(*SDKS, LANGCHAIN, CONTINUE),
+)
+def stop_replaces(target: Target) -> Verdict:
+    """A request's stop list takes the place of the model's, in chat and generate; [] clears it."""
+    _ = target.script
+    offered(target, "create")
+    name = target.temporary("stops")
+    create(target, name, **{"from": target.model, "parameters": {"stop": [" 4 "]}})
+    for stops, wanted in ((None, "1 2 3"), ([" 6 "], "1 2 3 4 5"), ([], "1 2 3 4 5 6 7")):
+        options = {"stop": stops, "num_predict": 40}
+        for stream in (False, True):
+            for got in (
+                target.chat("count", model=name, options=options, stream=stream),
+                target.generate("count", model=name, options=options, stream=stream),
+            ):
+                text = read(got).text
+                if text != wanted and not (stops == [] and text.startswith(wanted)):
+                    told = f"{wanted!r} where the model's stop is ' 4 ' and the request's {stops}"
+                    return expect_that(False, told, text, got)
+    return PASSED
+
+
+@check(
+    "options/seeds-of-any-size",
+    SHOULD,
+    group="options",
+    source="docs/modelfile.mdx#valid-parameters-and-values",
+    covers=("OPT-001",),
+    breaks=SDKS,
+)
+def seeds_of_any_size(target: Target) -> Verdict:
+    """Seeds of 32 bits are told apart: each draws its own token, and the same again."""
+    prompt = target.distribution("uniform").prompt
+    for first in (LAST_SIGNED, 2 * LAST_SIGNED - 20):  # 2**32 - 1 is random, as -1 is
+        texts = [_one(target, prompt, {**OFF, "seed": first + n}) for n in range(10)]
+        again = [_one(target, prompt, {**OFF, "seed": first + n}) for n in range(10)]
+        if texts != again or len(set(texts)) == 1:
+            wanted = f"several texts of ten, the same again, from seeds {first} and on"
+            return expect_that(False, wanted, [texts, again])
+    return PASSED
+
+
+@check(
+    "options/stop-as-given",
+    MUST,
+    group="options",
+    source="docs/modelfile.mdx#valid-parameters-and-values",
+    covers=("OPT-012", "OPT-047", "OPT-049"),
+    breaks=(*SDKS, CONTINUE, LANGCHAIN),
+)
+def stop_as_given(target: Target) -> Verdict:
+    """A stop string is taken as it is: the last of twelve, with blanks, of any script, long."""
+    never = [f"never {n}" for n in range(11)]
+    cases: list[tuple[str, list[str], str]] = [
+        ("count", [*never, " 9"], " 9"),
+        ("count", ["7 8 ", "\n 5", "9 "], "7 8 "),
+        ("count", ["21 22 23 24 25 26"], "21 22"),
+        ("unicode-cjk", ["世界。"], "世界。"),
+        ("unicode-emoji", ["🏳️‍🌈"], "🏳️‍🌈"),
+        ("unicode-combining", ["नमस्ते"], "नमस्ते"),
+    ]
+    for id, stops, found in cases:
+        whole = target.recital(id).content
+        wanted = [whole[: whole.index(found)], "stop"]
+        for got in (
+            target.chat(id, options={"stop": stops}),
+            target.chat(id, stream=True, options={"stop": stops}),
+            target.generate(id, options={"stop": stops}),
+            target.generate(id, stream=True, options={"stop": stops}),
+        ):
+            reply = read(got)
+            if [reply.text, reply.reason] != wanted:
+                return expect([reply.text, reply.reason], wanted, got)
+    return PASSED
+
+
+@check(
+    "options/num-predict-large",
+    MUST,
+    group="options",
+    source="docs/modelfile.mdx#valid-parameters-and-values",
+    covers=("OPT-002", "OPT-040"),
+    breaks=(*CHATTERS, LLAMAINDEX),
+)
+def num_predict_large(target: Target) -> Verdict:
+    """A great `num_predict` is kept to, and a negative one lets a long answer end by itself."""
+    whole = target.recital("count")
+    bounded = target.chat("endless", stream=True, options={"num_predict": FAR})
+    endless = target.generate("count", stream=True, options={"num_predict": -2})
+    return every(
+        (
+            expect([read(bounded).count("eval_count"), read(bounded).reason], [FAR, "length"]),
+            expect([read(endless).text, read(endless).reason], [whole.content, "stop"], endless),
+        )
+    )

@@ -1,0 +1,124 @@
+"""Class format, part two: the words of a schema, one at a time, and calls that are made of one.
+
+Each schema leaves so little to say that a model which is not held to it says something else.
+"""
+
+from __future__ import annotations
+
+import json
+
+from ..check import MUST, PASSED, SHOULD, Verdict, check, expect, expect_that
+from ..clients import LANGCHAIN, LANGCHAIN_JS, LITELLM, LLAMAINDEX, SDKS
+from ..evidence import Exchange, Json
+from ..reply import read
+from ..target import Target
+from .format import problem
+from .shown import made
+
+BOUND = {"num_predict": 200}
+DAY = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
+WITHIN: Json = {"type": "object", "properties": {"b": {"const": "Yak 8"}}, "required": ["b"]}
+NESTED: Json = {
+    "type": "object",
+    "properties": {
+        "a": WITHIN,
+        "c": {"type": "array", "items": WITHIN, "minItems": 1, "maxItems": 2},
+    },
+    "required": ["a", "c"],
+}
+SCHEMAS: tuple[tuple[str, Json], ...] = (
+    ("const", {"const": "Zebra 7"}),
+    ("enum", {"enum": ["Zebra 7", "Yak 8"]}),
+    ("pattern", {"type": "string", "pattern": "^[a-c]{3}-[0-9]{2}$"}),
+    ("minimum and maximum", {"type": "integer", "minimum": 1000, "maximum": 1003}),
+    ("minLength and maxLength", {"type": "string", "minLength": 4, "maxLength": 4}),
+    ("format", {"type": "string", "format": "date"}),
+    ("one item", {"type": "array", "items": {"const": 1}, "minItems": 1, "maxItems": 1}),
+    ("five items", {"type": "array", "items": {"const": 1}, "minItems": 5, "maxItems": 5}),
+    ("anyOf", {"anyOf": [{"const": "p"}, {"const": 12}]}),
+    (
+        "$ref",
+        {
+            "type": "object",
+            "properties": {"a": {"$ref": "#/$defs/one"}},
+            "required": ["a"],
+            "$defs": {"one": {"enum": ["u"]}},
+        },
+    ),
+    ("what is nested", NESTED),
+)
+TELLS: Json = {"type": "string", "pattern": DAY}  # what `format` asks for, as it can be judged
+GIVEN: Json = {"n": 3, "x": 2.5, "yes": True, "s": "4 é", "deepList": [1, {"a": "é", "b": False}]}
+CALLING = (
+    "{{ range .Messages }}{{ .Content }}{{ range .ToolCalls }}"
+    '{"name": "{{ .Function.Name }}", "arguments": {{ .Function.Arguments }}}'
+    "{{ end }}{{ end }}{{ range .Tools }}{{ end }}"
+)
+
+
+def _asked(target: Target, schema: Json) -> list[Exchange]:
+    """Generate and chat under a schema."""
+    return [
+        target.generate(model=target.plain, format=schema, options=BOUND),
+        target.chat(model=target.plain, format=schema, options=BOUND, stream=True),
+    ]
+
+
+@check(
+    "format/keywords",
+    MUST,
+    group="format",
+    source="docs/capabilities/structured-outputs.mdx",
+    covers=("FMT-002", "GEN-010", "CHAT-004"),
+    breaks=(*SDKS, LANGCHAIN, LANGCHAIN_JS, LLAMAINDEX, LITELLM),
+)
+def keywords(target: Target) -> Verdict:
+    """Each keyword of a schema is kept to: constants, patterns, bounds, counts, alternatives."""
+    _ = target.script
+    for name, schema in SCHEMAS:
+        for got in _asked(target, schema):
+            reply = read(got)
+            wrong = problem(reply.text, TELLS if name == "format" else schema)
+            if wrong is not None or reply.reason != "stop":
+                told = f"{name}: JSON that conforms to {json.dumps(schema)}, and stop"
+                return expect_that(False, told, [wrong, reply.text, reply.reason], got)
+    return PASSED
+
+
+@check(
+    "tools/arguments-keep-their-types",
+    SHOULD,
+    group="tools",
+    source="docs/capabilities/tool-calling.mdx",
+    covers=("TOOL-007", "TOOL-013", "FMT-014"),
+    breaks=(*SDKS, LANGCHAIN, LANGCHAIN_JS, LLAMAINDEX),
+)
+def arguments_keep_their_types(target: Target) -> Verdict:
+    """Arguments come back as they were said, streamed or not: numbers, booleans, letters, lists.
+
+    A schema makes the model say the call, and a template with calls of bare JSON tells it as one.
+    """
+    _ = target.script
+    model = made(target, "calling", template=CALLING)
+    given = {name: {"const": value} for name, value in GIVEN.items()}
+    arguments = {"type": "object", "properties": given, "required": list(given)}
+    call = {
+        "type": "object",
+        "properties": {"name": {"const": "f"}, "arguments": arguments},
+        "required": ["name", "arguments"],
+    }
+    tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+    turn = [{"role": "user", "content": "Hello"}]
+    for stream in (False, True):
+        got = target.chat(
+            model=model, messages=turn, tools=[tool], format=call, options=BOUND, stream=stream
+        )
+        # as text: in Python True is 1, and 3.0 is 3
+        found = [
+            (one["name"], json.dumps(dict(one["arguments"]), sort_keys=True))
+            for one in read(got).functions
+        ]
+        wanted = [("f", json.dumps(GIVEN, sort_keys=True))]
+        if found != wanted:
+            return expect(found, wanted, got)
+    return PASSED
