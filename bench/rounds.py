@@ -30,8 +30,9 @@ from .unload import UnloadError, unload
 from .workload import Request, follow_up, requests
 
 SPARE_CONNECTIONS = 32
-BREATH_S = 0.001
 """How many connections of an open loop wait at any time; arrivals in a burst take them at once."""
+BREATH_S = 0.001
+"""How long answers are read before the next exchange is kept."""
 
 Job = Callable[[], None]
 Proceed = Callable[[Request, Sequence[Exchange]], Request | None]

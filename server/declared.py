@@ -34,15 +34,19 @@ def declared(info: Mapping[str, Json]) -> dict[str, Json]:
 
 def merged(base: Mapping[str, Json], given: Mapping[str, Json]) -> dict[str, Json]:
     """A config with these fields: a family goes before the others, capabilities behind."""
-    both = {**base, **{key: each for key, each in given.items() if each not in ("", 0, [])}}
-    for key, first in (("model_families", given.get("model_family")), ("capabilities", None)):
-        known = base.get(key)
-        kept = known if isinstance(known, list) else []
-        more = given.get(key)
-        found = [*([first] if first else []), *kept, *(more if isinstance(more, list) else [])]
-        if found:
-            both[key] = list(dict.fromkeys(found))
-    return both
+    family = given.get("model_family")
+    first = [family] if isinstance(family, str) and family else []
+    lists = {
+        "model_families": [*first, *_listed(base, "model_families")],
+        "capabilities": [*_listed(base, "capabilities"), *_listed(given, "capabilities")],
+    }
+    fields = {key: each for key, each in given.items() if each not in ("", 0)}
+    return {**base, **fields, **{key: list(dict.fromkeys(each)) for key, each in lists.items()}}
+
+
+def _listed(config: Mapping[str, Json], key: str) -> list[str]:
+    value = config.get(key)
+    return [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
 
 
 def _text(key: str, value: Json) -> str:

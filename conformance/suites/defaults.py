@@ -15,6 +15,7 @@ from ..provision import create
 from ..reply import read
 from ..target import GREEDY, Target
 from .busy import offered
+from .options import cut_at
 from .parameters import greedily
 
 SEEDS = range(1, 13)
@@ -210,19 +211,18 @@ def stop_as_given(target: Target) -> Verdict:
         ("unicode-emoji", ["🏳️‍🌈"], "🏳️‍🌈"),
         ("unicode-combining", ["नमस्ते"], "नमस्ते"),
     ]
-    for id, stops, found in cases:
-        whole = target.recital(id).content
-        wanted = [whole[: whole.index(found)], "stop"]
-        for got in (
-            target.chat(id, options={"stop": stops}),
-            target.chat(id, stream=True, options={"stop": stops}),
-            target.generate(id, options={"stop": stops}),
-            target.generate(id, stream=True, options={"stop": stops}),
-        ):
-            reply = read(got)
-            if [reply.text, reply.reason] != wanted:
-                return expect([reply.text, reply.reason], wanted, got)
-    return PASSED
+    return every(
+        cut_at(
+            found,
+            target.recital(id).content,
+            *(
+                ask(id, stream=stream, options={"stop": stops})
+                for ask in (target.chat, target.generate)
+                for stream in (False, True)
+            ),
+        )
+        for id, stops, found in cases
+    )
 
 
 @check(

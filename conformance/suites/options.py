@@ -15,6 +15,7 @@ from ..check import (
     not_judged,
 )
 from ..clients import CHATTERS, CONTINUE, JS, LANGCHAIN, LLAMAINDEX, PYTHON, SDKS
+from ..evidence import Exchange
 from ..reply import read
 from ..target import Target
 
@@ -196,16 +197,18 @@ def temperature_zero(target: Target) -> Verdict:
 def stop(target: Target) -> Verdict:
     """A stop string ends the answer just before it; done_reason is stop; it is never seen."""
     whole = target.recital("count").content
-    for found in (" 17 ", "19", "3 24 2"):
-        wanted = [whole[: whole.index(found)], "stop"]
-        for got in (
-            target.chat("count", options={"stop": [found]}),
-            target.generate("count", stream=True, options={"stop": [found]}),
-        ):
-            reply = read(got)
-            if [reply.text, reply.reason] != wanted:
-                return expect([reply.text, reply.reason], wanted, got)
-    return PASSED
+    return every(
+        cut_at(found, whole, target.chat("count", options={"stop": [found]}),
+               target.generate("count", stream=True, options={"stop": [found]}))
+        for found in (" 17 ", "19", "3 24 2")
+    )  # fmt: skip
+
+
+def cut_at(found: str, whole: str, *answers: Exchange) -> Verdict:
+    """Passed if each is the whole text up to a stop string, and says that it stopped."""
+    wanted = [whole[: whole.index(found)], "stop"]
+    replies = ((read(got), got) for got in answers)
+    return every(expect([reply.text, reply.reason], wanted, got) for reply, got in replies)
 
 
 @check(

@@ -110,10 +110,10 @@ def drawn_ids(logits: mx.array, draws: Sequence[Draw], uniforms: mx.array | None
 
     `uniforms` `(R,)` are the numbers from 0 to 1 that decide; None where the largest logits do.
     """
-    sizes = [_size(one.sampler.top_k) if one.is_sampled_there else 0 for one in draws]
     token_ids = mx.argmax(logits, axis=-1)  # made only where it is read
     if uniforms is None:
         return token_ids
+    sizes = [_size(one.sampler.top_k) if one.is_sampled_there else 0 for one in draws]
     joined = np.frombuffer(b"".join([one.sampler.settings for one in draws]))
     settings = mx.array(joined.reshape(len(draws), -1).astype(np.float32))
     kinds = {*sizes}
