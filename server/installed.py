@@ -190,7 +190,8 @@ class _Reader:
         )
 
     def _content(self, layer: Layer) -> str:
-        return self._store.blob(layer.digest).read_text("utf-8", "replace")
+        # bytes, as a file that is read as text has its line ends changed
+        return self._store.blob(layer.digest).read_bytes().decode("utf-8", "replace")
 
     def _text(self, kind: str) -> str | None:
         """The text of the last layer of a kind (STORE-10), None where there is none."""
@@ -296,5 +297,5 @@ def _chat_template(
     if gguf is not None:
         found = gguf.metadata.get("tokenizer.chat_template")
     elif separate is not None:
-        found = separate.read_text("utf-8", "replace")
+        found = separate.read_bytes().decode("utf-8", "replace")
     return found if isinstance(found, str) else None

@@ -253,3 +253,11 @@ async def test_a_corrupt_params_layer_is_an_error_of_ours(serve: Serve, models: 
     status, message = await error(client, "/api/show", model="m")
     assert status == 500
     assert "params" in message
+
+
+async def test_line_ends_of_texts_stay_what_they_are(serve: Serve) -> None:
+    """A system text with CR LF in it is shown with them."""
+    client = await serve()
+    await create(client, system="One.\r\nTwo.\rThree.")
+    _, answer = await ask(client, "/api/show", model="m")
+    assert answer["system"] == "One.\r\nTwo.\rThree."
