@@ -10,6 +10,7 @@ from functools import partial
 
 from .evidence import Exchange, Wrong
 from .reply import read
+from .schema import violation
 from .script import load_script
 from .setup import DENIALS, FAMILIES, Calibration, Setup, lacking, placeless, route_of
 from .target import NOBODY, Target
@@ -76,8 +77,21 @@ def calibrate(target: Target) -> Calibration:
     }
     asked = target.post("/api/generate", model=NOBODY, prompt="Hello")
     return Calibration(
-        trusts_status=not notes, notes=tuple(notes), unknown=unknown, nobody=asked.status
+        trusts_status=not notes,
+        notes=tuple(notes),
+        unknown=unknown,
+        nobody=asked.status,
+        mislisted=_mislisted(target),
     )
+
+
+def _mislisted(target: Target) -> str:
+    """What is wrong with the list of models as it is found: later it is never empty."""
+    got = target.get("/api/tags")
+    try:
+        return (violation(got.object, "tags", "response") or "") if got.status == 200 else ""
+    except Wrong as wrong:
+        return str(wrong)
 
 
 def missing_routes(target: Target) -> dict[str, str]:

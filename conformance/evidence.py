@@ -71,13 +71,14 @@ class Exchange:
     tail: bytes = b""
     error: str | None = None  # what went wrong below HTTP
     sent: Sent | None = None  # the bytes themselves, where the request does not tell them
+    cut: bool = False  # we hung up, or the target did, before it was over
 
     def header(self, name: str) -> str | None:
         """The value of a header, several joined by a comma; None where it is absent."""
         values = [value for key, value in self.headers if key.lower() == name.lower()]
         return ", ".join(values) if values else None
 
-    @property
+    @cached_property
     def media_type(self) -> str:
         """The content type without its parameters, in lower case."""
         return (self.header("Content-Type") or "").partition(";")[0].strip().lower()

@@ -46,7 +46,11 @@ class CheckItem(pytest.Item):
 
     def runtest(self) -> None:
         """Judge, and say to pytest what it can say."""
-        verdict = self.judge.verdict(self.check)
+        try:
+            verdict = self.judge.verdict(self.check)
+        finally:
+            if not self.check.law:
+                self.judge.gathering.tell()
         self.user_properties.append((PROPERTY, json.dumps(verdict)))
         outcome = verdict["verdict"]
         known = self.judge.settings.baseline

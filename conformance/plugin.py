@@ -25,6 +25,7 @@ from .check import Check
 from .clients import NEEDS
 from .document import RunDocument
 from .evidence import Json
+from .gathering import Gathering
 from .heading import header, now
 from .items import PROPERTY, CheckItem, Suite
 from .judgement import FINDINGS, judge_run
@@ -45,6 +46,7 @@ from .setup import Setup, read_setup
 
 MAX_SILENCES, IMPATIENT_S = 2, 3.0
 SILENT = "nothing came for"  # of a target that hangs
+CRASHED = "???"  # when, in the words of xdist, a check ran whose process died over it
 MAX_REASON = 400  # characters
 DOUBTED = (*FINDINGS, "unstable")
 
@@ -128,6 +130,7 @@ class Judge:
         self.verdicts: list[dict[str, Any]] = []
         self.started = False
         self.silences = 0
+        self.gathering = Gathering()
 
     # -- before -----------------------------------------------------------------------------
 
@@ -138,6 +141,7 @@ class Judge:
             known = json.loads(self.worker[PROPERTY])
             self.setup = read_setup(known["setup"])
             self.reference = read_reference(known["reference"]) if known["reference"] else None
+            self.gathering.share(self.setup.token)
         elif not self.config.option.collectonly:
             try:
                 self._prepare()
@@ -179,6 +183,7 @@ class Judge:
         assert self.setup is not None
         reference = self.reference.document() if self.reference else None
         known = {"setup": self.setup.document(), "reference": reference}
+        self.gathering.open(self.setup.token)
         node.workerinput[PROPERTY] = json.dumps(known)
 
     @pytest.hookimpl(optionalhook=True)
@@ -196,9 +201,15 @@ class Judge:
         return Suite.from_parent(parent, path=file_path, judge=self) if is_suite else None
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Where several workers share the checks, those that must be alone come last."""
+        """Laws come last; before them, where several share the checks, those to be alone."""
         if self.worker is not None:
             items.sort(key=lambda item: isinstance(item, CheckItem) and item.check.alone)
+        items.sort(key=lambda item: isinstance(item, CheckItem) and item.check.law)
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Count what has to be over before a law is judged."""
+        checks = (item.check for item in session.items if isinstance(item, CheckItem))
+        self.gathering.expected = sum(not one.law for one in checks)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> None:
@@ -215,7 +226,9 @@ class Judge:
     # -- during -----------------------------------------------------------------------------
 
     def verdict(self, check: Check) -> dict[str, Any]:
-        """Judge one check; in company, one that must be alone waits for the others."""
+        """Judge one check; in company, one that must be alone waits for the others, as laws do."""
+        if check.law:
+            self.gathering.gather()
         line = self._judge(check) if self.worker is None else self._in_company(check)
         self._lose_patience(SILENT in str(line["actual"]))
         return line
@@ -228,7 +241,12 @@ class Judge:
         assert self.setup is not None
         with _company(self.setup.token, alone=check.alone):
             line = self._judge(check)
-        if check.alone or line["verdict"] not in DOUBTED or SILENT in str(line["actual"]):
+        if (
+            check.law
+            or check.alone
+            or line["verdict"] not in DOUBTED
+            or SILENT in str(line["actual"])
+        ):
             return line
         with _company(self.setup.token, alone=True):
             again = self._judge(check)
@@ -241,7 +259,8 @@ class Judge:
     def _judge(self, check: Check) -> dict[str, Any]:
         """The verdict; with what was said where someone wants that, and what another said."""
         assert self.setup is not None
-        line, exchanges = judge_whole(check, self.setup, self.settings.claims)
+        witness = self.gathering.witness
+        line, exchanges = judge_whole(check, self.setup, self.settings.claims, witness)
         if self.reference is None and not self.settings.record:
             return line
         pairs = normal(exchanges, self.setup.token)
@@ -258,6 +277,8 @@ class Judge:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Pass a verdict on, whichever process it comes from."""
+        if report.when == CRASHED and self.worker is None:
+            self.gathering.close()  # what it had to judge may be given to one that waits for it
         found = dict(report.user_properties).get(PROPERTY)
         if report.when != "call" or self.worker is not None or not isinstance(found, str):
             return
@@ -272,9 +293,15 @@ class Judge:
 
     # -- after ------------------------------------------------------------------------------
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self, exitstatus: int) -> None:
-        """Clean up and sum up, also after Ctrl-C."""
+    @pytest.hookimpl(wrapper=True)
+    def pytest_sessionfinish(self, exitstatus: int) -> Iterator[None]:
+        """Clean up and sum up, also after Ctrl-C; first of all, no law waits any longer."""
+        if self.worker is None:
+            self.gathering.close()
+        yield
+        self._finish(exitstatus)
+
+    def _finish(self, exitstatus: int) -> None:
         if self.worker is None and self.reference is not None and self.reference.setup is not None:
             dismiss(self.reference.setup)
         if self.worker is not None or self.setup is None:

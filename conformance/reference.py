@@ -13,6 +13,7 @@ from .normal import normal, partings
 from .recording import read_lines
 from .run import judge_whole, prepare
 from .setup import Setup, read_setup
+from .witness import Witness
 
 MAX_PARTINGS = 5  # kept of one check
 
@@ -33,12 +34,13 @@ class Reference:
     version: str | None
     setup: Setup | None = None
     recorded: dict[str, Recorded] = field(default_factory=dict)
+    witness: Witness = field(default_factory=Witness)
 
     def said(self, check: Check, claims: Iterable[str]) -> Recorded | None:
         """What it says to one check; None where it was never asked."""
         if self.setup is None:
             return self.recorded.get(check.id)
-        line, exchanges = judge_whole(check, self.setup, claims)
+        line, exchanges = judge_whole(check, self.setup, claims, self.witness)
         return Recorded(line["verdict"], normal(exchanges, self.setup.token))
 
     def beside(

@@ -29,6 +29,7 @@ from .provision import left, provision, remove
 from .setup import FAMILIES, Calibration, Setup, lacking
 from .target import Target
 from .wire import Patience
+from .witness import Witness
 
 SUITES = Path(__file__).resolve().parent / "suites"
 RACE_ATTEMPTS = 5
@@ -152,24 +153,29 @@ def dismiss(setup: Setup) -> list[str]:
     return []
 
 
-def judge(check: Check, setup: Setup, claims: Iterable[str] = ()) -> dict[str, Any]:
+def judge(
+    check: Check, setup: Setup, claims: Iterable[str] = (), witness: Witness | None = None
+) -> dict[str, Any]:
     """Run one check into a verdict of run.jsonl; a race that is lost is run again."""
-    return judge_whole(check, setup, claims)[0]
+    return judge_whole(check, setup, claims, witness)[0]
 
 
 def judge_whole(
-    check: Check, setup: Setup, claims: Iterable[str] = ()
+    check: Check, setup: Setup, claims: Iterable[str] = (), witness: Witness | None = None
 ) -> tuple[dict[str, Any], list[Exchange]]:
-    """The verdict of one check, and all that was said for it."""
+    """The verdict of one check, and all that was said for it; a witness hears that, too."""
     started = time.monotonic()
-    attempts = [_attempt(check, setup, claims)]
+    attempts = [_attempt(check, setup, claims, witness)]
     while check.race and _worth_another(attempts, time.monotonic() - started):
-        attempts.append(_attempt(check, setup, claims))
+        attempts.append(_attempt(check, setup, claims, witness))
     verdict, target = attempts[-1] if len(attempts) == 1 else _of_race(attempts)
     line = verdict_line(check, verdict, target)
     line["duration_ms"] = round((time.monotonic() - started) * 1e3, 3)
     if len(attempts) > 1:
         line["attempts"] = [one.outcome.value for one, _ in attempts]
+    if witness is not None and not check.law:
+        for _, asked in attempts:
+            witness.hear(check.id, setup, asked.exchanges)
     return line, target.exchanges
 
 
@@ -189,8 +195,11 @@ def _of_race(attempts: list[tuple[Verdict, Target]]) -> tuple[Verdict, Target]:
     return replace(verdict, outcome=Outcome.UNSTABLE, reason=reason), target
 
 
-def _attempt(check: Check, setup: Setup, claims: Iterable[str]) -> tuple[Verdict, Target]:
+def _attempt(
+    check: Check, setup: Setup, claims: Iterable[str], witness: Witness | None
+) -> tuple[Verdict, Target]:
     target = Target(setup)
+    target.witness = witness
     absent = setup.absent.get(check.group)
     if absent is not None:
         return _absent(check, absent, claims), target

@@ -28,6 +28,7 @@ class Calibration:
     notes: tuple[str, ...]
     unknown: dict[str, tuple[int, str]]  # method to status and body of an unknown route
     nobody: int | None = None  # status of generate for a model that cannot exist
+    mislisted: str = ""  # what was wrong with /api/tags before anything was created
 
     def absent(self, got: Exchange) -> bool:
         """Whether this answer says that there is no such route."""
@@ -109,6 +110,7 @@ def read_setup(document: dict[str, Any]) -> Setup:
                 tuple(calibration["notes"]),
                 {method: (one[0], one[1]) for method, one in calibration["unknown"].items()},
                 calibration["nobody"],
+                calibration["mislisted"],
             ),
             "provision": None if provision is None else Provision(**provision),
         }

@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .address import parse_address
 from .check import Outcome, Undecided, not_judged, not_testable
@@ -16,6 +16,9 @@ from .script import Distribution, Recital, Script, load_script
 from .setup import BLOBS, DENIALS, Setup, lacking, route_of
 from .together import at_once, line_up
 from .wire import Connection, Patience, encode_head
+
+if TYPE_CHECKING:
+    from .witness import Witness
 
 GREEDY = {"temperature": 0}
 MAX_ORDINARY_TOKENS = 48  # an ordinary model is slow, and its words are not judged
@@ -40,6 +43,7 @@ class Target:
         self.left: list[Left] = []
         self.begun: threading.Event | None = None  # set when the first of an answer has come
         self.created: list[str] = []
+        self.witness: Witness | None = None  # what other checks of the run were answered
 
     # -- asking -----------------------------------------------------------------------------
 

@@ -167,6 +167,7 @@ def exchange_of(
         tail=parser.tail,
         error=error,
         sent=sent,
+        cut=not parser.complete,
     )
 
 

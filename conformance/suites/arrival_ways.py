@@ -24,7 +24,7 @@ FEWEST = 5  # records that tell how fast they come
 MAX_LAST_MS, MAX_TOKENS = 120.0, 5  # for the end of an answer: this, and the time of some tokens
 
 
-def ways(target: Target) -> dict[str, Callable[[], Exchange]]:
+def ways(target: Target) -> dict[str, Callable[..., Exchange]]:
     """Long answers, by what is asked for beside them."""
     asked = partial(target.chat, "count", stream=True, options=LONG)
     prompt = [{"role": "user", "content": target.recital("count").prompt}]
@@ -55,7 +55,7 @@ def arrives_in_every_way(target: Target) -> Verdict:
     """
     _ = target.script
     for name, ask in ways(target).items():
-        ask()  # loaded
+        _ = ask(options={"num_predict": 2}).ok  # loaded
         verdict = calmly(partial(_came, target, ask))
         if verdict.outcome is not Outcome.PASSED:
             return expect_that(

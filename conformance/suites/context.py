@@ -148,10 +148,14 @@ def no_truncation_on_demand(target: Target) -> Verdict:
     breaks=(LLAMAINDEX,),
 )
 def long_prompt_is_cut(target: Target) -> Verdict:
-    """A prompt longer than the window is cut to fit it, and answered."""
-    got = target.generate(prompt=WORDS, options={"num_ctx": WINDOW, "num_predict": 4})
-    count = read(got).count("prompt_eval_count")
-    return expect_that(0 < count <= WINDOW, f"a prompt of at most {WINDOW} tokens", count, got)
+    """A prompt longer than the window is cut to fit it, and answered, a raw one, too."""
+    small = {"num_ctx": WINDOW, "num_predict": 4}
+    return every(
+        expect_that(0 < count <= WINDOW, f"a prompt of at most {WINDOW} tokens", count, got)
+        for raw in (False, True)
+        for got in (target.generate(prompt=WORDS, raw=raw, options=small),)
+        for count in (read(got).count("prompt_eval_count"),)
+    )
 
 
 @check(

@@ -115,6 +115,8 @@ def unknown_route_is_404(target: Target) -> Verdict:
     asked = (
         target.get("/api/parallama-check-nothing"),
         target.post("/api/parallama-check-nothing", model=NOBODY),
+        target.get("/parallama-check/api/version"),
+        target.get("/parallama-check/api/tags"),
     )
     return every(expect(got.code, 404, got) for got in asked)
 

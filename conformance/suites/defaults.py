@@ -14,6 +14,7 @@ from ..evidence import Json
 from ..provision import create
 from ..reply import read
 from ..target import GREEDY, Target
+from .both_routes import four
 from .busy import offered
 from .options import cut_at
 from .parameters import greedily
@@ -201,27 +202,28 @@ def seeds_of_any_size(target: Target) -> Verdict:
     breaks=(*SDKS, CONTINUE, LANGCHAIN),
 )
 def stop_as_given(target: Target) -> Verdict:
-    """A stop string is taken as it is: the last of twelve, with blanks, of any script, long."""
-    never = [f"never {n}" for n in range(11)]
+    """A stop string is taken as it is: the last of forty, with blanks, of any script, long."""
+    never = [f"never {n}" for n in range(39)]
     cases: list[tuple[str, list[str], str]] = [
         ("count", [*never, " 9"], " 9"),
         ("count", ["7 8 ", "\n 5", "9 "], "7 8 "),
-        ("count", ["21 22 23 24 25 26"], "21 22"),
+        ("count", ["21 22 23 24 25 26 27 28 29 30 31 32 33 34", "hundred"], "21 22"),
         ("unicode-cjk", ["世界。"], "世界。"),
         ("unicode-emoji", ["🏳️‍🌈"], "🏳️‍🌈"),
         ("unicode-combining", ["नमस्ते"], "नमस्ते"),
     ]
+    whole = target.recital("greeting").content
+    ends = four(target, "greeting", options={"stop": [f"{whole[-6:]}!"]})
     return every(
-        cut_at(
-            found,
-            target.recital(id).content,
+        (
             *(
-                ask(id, stream=stream, options={"stop": stops})
-                for ask in (target.chat, target.generate)
-                for stream in (False, True)
+                cut_at(
+                    found, target.recital(id).content, *four(target, id, options={"stop": stops})
+                )
+                for id, stops, found in cases
             ),
+            *(expect([read(got).text, read(got).reason], [whole, "stop"], got) for got in ends),
         )
-        for id, stops, found in cases
     )
 
 
@@ -241,6 +243,12 @@ def num_predict_large(target: Target) -> Verdict:
     return every(
         (
             expect([read(bounded).count("eval_count"), read(bounded).reason], [FAR, "length"]),
+            expect_that(
+                target.recital("endless").output.startswith(read(bounded).text),
+                "what is recited, as far as it goes",
+                read(bounded).text,
+                bounded,
+            ),
             expect([read(endless).text, read(endless).reason], [whole.content, "stop"], endless),
         )
     )

@@ -12,7 +12,10 @@ from .embeddings import EMBEDDERS, THREE, alike, embed, scripted
 
 TOO_LONG = "the input length exceeds the context length"
 NO_ROOM = "input after truncation exceeds maximum context length"
-NO_INPUTS: tuple[Json, ...] = (5, True, {"text": "a"}, [1, 2], ["a", None], ["a", 3], [["a"]])
+NO_INPUTS: tuple[Json, ...] = (
+    5, True, {"text": "a"}, [1, 2], ["a", None], ["a", 3], [["a"]], [{"text": "a"}],
+    [{"type": "text", "text": "a"}], ["a", {}],
+)  # fmt: skip
 FEW = 16  # dimensions
 EXACT = 32  # tokens of the script's text of that name
 

@@ -309,13 +309,19 @@ def size_is_shown(target: Target) -> Verdict:
     breaks=(PYTHON, OPEN_WEBUI),
 )
 def does_not_generate(target: Target) -> Verdict:
-    """A model that only embeds is refused by chat and generate: 400, streamed or not."""
+    """A model that only embeds is refused by chat and generate, a load, too: before all else."""
     _ = vectors(target)
     model = embedder(target)
     hello = [{"role": "user", "content": "Hello"}]
+    tools = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}]
+    bad = {"options": {"num_ctx": "x"}}
     asks: tuple[tuple[str, str, dict[str, Json]], ...] = (
         ("/api/generate", "does not support generate", {"prompt": "Hello"}),
+        ("/api/generate", "does not support generate", {"prompt": "Hello", "suffix": "x", **bad}),
+        ("/api/generate", "does not support generate", {}),
         ("/api/chat", "does not support chat", {"messages": hello}),
+        ("/api/chat", "does not support chat", {"messages": hello, "tools": tools, **bad}),
+        ("/api/chat", "does not support chat", {}),
     )
     return every(
         expect_error(target.post(path, given, model=model, stream=stream), (400,), containing=told)

@@ -9,7 +9,7 @@ from ..reply import read
 from ..target import NOBODY, Target
 
 HELLO = [{"role": "user", "content": "Hello"}]
-NO_FORMATS: tuple[Json, ...] = ("xml", 5, True, [])
+NO_FORMATS: tuple[Json, ...] = ("xml", 5, True, [], "JSON", "json_object", '{"type": "object"}')
 ROUTES = ("/api/generate", "/api/chat")
 
 
@@ -284,7 +284,11 @@ def format_checked(target: Target) -> Verdict:
 def images_decoded(target: Target) -> Verdict:
     """An image that is not base64 is refused with 400."""
     return every(
-        expect_error(target.post("/api/generate", model=NOBODY, prompt="a", images=[image]), (400,))
+        expect_error(
+            target.post("/api/generate", model=NOBODY, prompt="a", images=[image]),
+            (400,),
+            containing="illegal base64 data",
+        )
         for image in ("***", "data:image/png;base64,aGk=")
     )
 
@@ -314,7 +318,10 @@ def images_refused(target: Target) -> Verdict:
 def suffix_refused(target: Target) -> Verdict:
     """A suffix for a model that cannot insert is 400, `does not support insert`."""
     _ = target.script  # an ordinary model may insert
-    return expect_error(target.generate(suffix="b"), (400,), containing="does not support insert")
+    return every(
+        expect_error(got, (400,), containing="does not support insert")
+        for got in (target.generate(suffix="b"), target.generate(suffix="b", prompt=""))
+    )
 
 
 @check(

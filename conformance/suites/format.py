@@ -126,7 +126,7 @@ def json_as_it_would_be(target: Target) -> Verdict:
 def json_object_in_chat(target: Target) -> Verdict:
     """`format: "json"` makes an answer of /api/chat one JSON object."""
     _ = target.script
-    got = target.chat("think-off", format="json", options=BOUND)
+    got = target.chat("greeting", think=False, format="json", options=BOUND)
     return _fits(read(got), {"type": "object"}, got)
 
 

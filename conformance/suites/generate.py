@@ -108,11 +108,18 @@ def generate_raw(target: Target) -> Verdict:
     covers=("GEN-025", "ERR-013"),
 )
 def raw_conflicts(target: Target) -> Verdict:
-    """`raw` together with template, system or context is 400."""
+    """`raw` together with template, system or context is 400, without a prompt, too."""
     exactly = "raw mode does not support template, system, or context"
+    empty = target.generate(raw=True, context=[], options={"num_predict": 1})
     return every(
-        expect_error(target.generate(raw=True, **more), (400,), exactly=exactly)
-        for more in ({"template": "x"}, {"system": "x"}, {"context": [1, 2]})
+        (
+            *(
+                expect_error(target.generate(raw=True, **more), (400,), exactly=exactly)
+                for more in ({"template": "x"}, {"system": "x"}, {"context": [1, 2]})
+            ),
+            expect_error(target.generate(raw=True, system="x", prompt=""), (400,), exactly=exactly),
+            expect(empty.code, 200, empty),
+        )
     )
 
 

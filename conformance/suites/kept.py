@@ -19,6 +19,10 @@ from .shown import entry, made
 
 SYSTEM = "  Be brief.\n\tAlways.\n"
 LICENSES = ["MIT\n", " Apache-2.0"]
+ORDERS = (  # of the file, and as the original writes it anew
+    ["token_embd.weight", "blk.0.attn_k.weight", "output_norm.weight"],
+    ["output_norm.weight", "token_embd.weight", "blk.0.attn_k.weight"],
+)
 TURNS = [
     {"role": "system", "content": "Rhyme. "},
     {"role": "user", "content": " What is 1?\n"},
@@ -168,7 +172,15 @@ def verbose(target: Target) -> Verdict:
     known = found["model_info"]
     lists = {key: known.get(f"tokenizer.ggml.{key}") for key in ("tokens", "token_type", "merges")}
     sizes = {key: len(one) if isinstance(one, list) else one for key, one in lists.items()}
-    return expect(sizes, {"tokens": 502, "token_type": 502, "merges": 240})
+    brief = shown(target)["model_info"]
+    others = {key: one for key, one in known.items() if not isinstance(one, list)}
+    return every(
+        (
+            expect(sizes, {"tokens": 502, "token_type": 502, "merges": 240}),
+            expect(sorted(brief), sorted(known)),
+            expect({key: brief.get(key) for key in others}, others),
+        )
+    )
 
 
 @check(
@@ -195,12 +207,15 @@ def metadata(target: Target) -> Verdict:
     small = known.get("llama.attention.layer_norm_rms_epsilon")
     holds = isinstance(small, float) and abs(small - 1e-5) < 1e-8
     shapes = {one["name"]: [one["type"], one["shape"]] for one in found["tensors"]}
+    order = [one["name"] for one in found["tensors"] if one["name"] in ORDERS[0]]
     kinds = {"blk.0.attn_k.weight": ["F16", [128, 64]], "output_norm.weight": ["F32", [128]]}
     return every(
         (
             expect({key: known.get(key) for key in wanted}, wanted),
+            expect(known["tokenizer.ggml.add_bos_token"] is True, True),  # which 1 equals
             expect_that(holds, "layer_norm_rms_epsilon of 1e-05", small),
             expect({key: shapes.get(key) for key in kinds}, kinds),
+            expect_that(order in ORDERS, "tensors in the order of the file", order),
         )
     )
 
@@ -285,8 +300,13 @@ def copy_is_the_whole(target: Target) -> Verdict:
     name = target.temporary("whole-copy")
     _ = target.post("/api/copy", source=source, destination=name).ok
     digests = [entry(target, one)["digest"] for one in (name, source)]
+    details = [told(target, one)["details"] for one in (name, source)]
     return every(
-        (expect(_whole(target, name), _whole(target, source)), expect(digests[0], digests[1]))
+        (
+            expect(_whole(target, name), _whole(target, source)),
+            expect(digests[0], digests[1]),
+            expect(details[0], details[1]),
+        )
     )
 
 

@@ -48,7 +48,14 @@ SCHEMAS: tuple[tuple[str, Json], ...] = (
     ("what is nested", NESTED),
 )
 TELLS: Json = {"type": "string", "pattern": DAY}  # what `format` asks for, as it can be judged
-GIVEN: Json = {"n": 3, "x": 2.5, "yes": True, "s": "4 é", "deepList": [1, {"a": "é", "b": False}]}
+GIVEN: Json = {
+    "n": 3,
+    "x": 2.5,
+    "yes": True,
+    "none": None,
+    "s": "4 é",
+    "deepList": [1, {"a": "é", "b": False}],
+}
 CALLING = (
     "{{ range .Messages }}{{ .Content }}{{ range .ToolCalls }}"
     '{"name": "{{ .Function.Name }}", "arguments": {{ .Function.Arguments }}}'

@@ -28,6 +28,7 @@ from ..target import Target
 DEADLINE_S = 8.0  # release is asynchronous
 NO_DURATIONS: tuple[Json, ...] = ("soon", True, [], "5x")
 FAR_S = 10 * 365 * 86400.0
+SLACK_S = 0.2  # the real one is exact to a millisecond
 
 Found = TypeVar("Found")
 
@@ -168,6 +169,31 @@ def keep_alive_forms(target: Target) -> Verdict:
 
 
 @check(
+    "lifecycle/expires-at-stands",
+    MUST,
+    group="lifecycle",
+    alone=True,
+    race=True,
+    source="server/sched.go:processCompleted",
+    covers=("LIFE-010", "LIFE-011", "LIFE-017"),
+    breaks=(PYTHON, GO),
+)
+def expires_at_stands(target: Target) -> Verdict:
+    """expires_at is the end of the last answer and its keep_alive, fractions too, and stands."""
+    load(target)
+    for given, seconds, wait_s in ((90.5, 90.5, 0), ("2m0.5s", 120.5, 2 * SLACK_S)):
+        got = target.chat(keep_alive=given, options={"num_predict": 1})
+        ended = moment(got.ok.object["created_at"])
+        _await(lambda seconds=seconds: abs(_left(target) - seconds) <= 30)  # type: ignore[misc]
+        time.sleep(wait_s)
+        left = _expiry(target) - ended
+        if abs(left - seconds) > SLACK_S:
+            expected = f"{seconds} s after the answer for keep_alive {given!r}"
+            return expect_that(False, expected, f"{left:.3f} s")
+    return PASSED
+
+
+@check(
     "lifecycle/keep-alive-forever",
     MUST,
     group="lifecycle",
@@ -285,7 +311,12 @@ def digest_of_tags(target: Target) -> Verdict:
 
 def _left(target: Target) -> float:
     """Seconds until our model expires."""
+    return _expiry(target) - time.time()
+
+
+def _expiry(target: Target) -> float:
+    """When our model expires, in seconds since 1970."""
     entry = listed(target)
     if entry is None:
         raise Wrong("the model in /api/ps", target.exchanges[-1].loose_text[:300])
-    return moment(entry["expires_at"]) - time.time()
+    return moment(entry["expires_at"])

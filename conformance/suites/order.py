@@ -31,6 +31,11 @@ def order_in_generate(target: Target) -> Verdict:
             expect_error(
                 ask(model=target.model, raw=True, system="x", **bad), (400,), containing="raw mode"
             ),
+            expect_error(
+                ask(model=target.plain, raw=True, system="x", think=True),
+                (400,),
+                containing="raw mode",
+            ),
             expect_error(ask(model=target.plain, think=True, **bad), (400,), containing="thinking"),
         )
     )

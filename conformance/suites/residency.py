@@ -20,7 +20,7 @@ from ..check import (
     not_judged,
 )
 from ..clients import GO, JS, OPEN_WEBUI, SDKS
-from ..evidence import Record
+from ..evidence import Record, Wrong
 from ..moments import moment
 from ..provision import create, upload
 from ..reply import read
@@ -194,10 +194,21 @@ def unload_of_nobody(target: Target) -> Verdict:
 def empty_list(target: Target) -> Verdict:
     """With the models unloaded /api/ps still has `models`, a list, and ours are not in it."""
     unload(target)
-    found = target.get("/api/ps").ok.object["models"]
-    mine = isinstance(found, list) and listed(target) is None
+    ours = [one for one in running(target) if f"parallama-check-{target.setup.token}/" in one]
+    asked = {one: target.post("/api/generate", model=one, keep_alive=0).code for one in ours}
+    gone = {one for one, status in asked.items() if status == 200}  # others are deleted by now
+    found = awaited(lambda: _without(target, gone))
+    said = target.exchanges[-1]
     target.post("/api/generate", model=target.model, keep_alive="5m")
-    return expect_that(mine, "a list without our models", found)
+    return expect_that(found is not None, "a list without our models", said.loose_text[:400], said)
+
+
+def _without(target: Target, gone: set[str]) -> Record | None:
+    """What /api/ps says, once these and our models are not in it."""
+    told = target.get("/api/ps").ok.object
+    if not isinstance(told["models"], list):
+        raise Wrong("`models` to be a list", told["models"])
+    return None if listed(target) or gone & set(running(target)) else told
 
 
 def other_weights(target: Target, word: str) -> str:

@@ -156,6 +156,8 @@ def errors_are_alike(target: Target) -> Verdict:
             if found != (400, "application/json", ["error"]) or not got.error_text:
                 told = f"{found}: {got.loose_text[:100]}"
                 return expect_that(False, f"{path} of {sent[:40]!r}: 400, JSON, error", told, got)
+            if not sent and got.error_text != "missing request body":
+                return expect_that(False, f"{path}: missing request body", got.error_text, got)
     return PASSED
 
 

@@ -124,11 +124,18 @@ def show_license(target: Target) -> Verdict:
 def show_system(target: Target) -> Verdict:
     """`system` is the model's, or the one of the request; it is not kept."""
     name = made(target, "spoken-to", system="Be brief.")
-    told = [
-        target.post("/api/show", {"model": name, **more}).ok.object["system"]
+    asked = [
+        target.post("/api/show", {"model": name, **more}).ok.object
         for more in ({}, {"system": "Be long."}, {})
     ]
-    return expect(told, ["Be brief.", "Be long.", "Be brief."])
+    told = [one["system"] for one in asked]
+    lines = ["\nSYSTEM Be long.\n" in one["modelfile"].replace('"', "") for one in asked]
+    return every(
+        (
+            expect(told, ["Be brief.", "Be long.", "Be brief."]),
+            expect(lines, [False, True, False]),
+        )
+    )
 
 
 @check(

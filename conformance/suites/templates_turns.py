@@ -174,8 +174,11 @@ def insert(target: Target) -> Verdict:
         "<|end|>\n<|assistant|>\n{{ else }}{{ .Prompt }}{{ end }}{{ .Response }}"
     )
     name = templated(target, "insert", template, system="Be duller.")
-    fields = {"model": name, "stream": False, "options": GREEDY, "system": "Be dullest."}
-    got = target.post("/api/generate", fields, prompt="Tell me", suffix="a story.")
+    fields = {"model": name, "options": GREEDY, "system": "Be dullest.", "suffix": "a story."}
+    asked = [
+        target.post("/api/generate", fields, prompt="Tell me", stream=stream)
+        for stream in (False, True)
+    ]
     plain = templated(target, "insert-plain", template)
     whole = target.post(
         "/api/generate",
@@ -185,7 +188,7 @@ def insert(target: Target) -> Verdict:
     )
     return every(
         (
-            expect(read(got).text, target.recital("prose").content, got),
+            *(expect(read(got).text, target.recital("prose").content, got) for got in asked),
             expect(read(whole).text, target.recital("raw").output, whole),
         )
     )
@@ -246,6 +249,9 @@ def turn_by_turn(target: Target) -> Verdict:
     )
 
 
+OTHERS = ("system", "assistant")  # who may speak twice
+
+
 @check(
     "templates/neighbours-merged",
     MUST,
@@ -268,12 +274,23 @@ def neighbours_merged(target: Target) -> Verdict:
         "<|user|>\n{{ range .Messages }}{{ if eq .Role `tool` }}{{ .Content }}{{ end }}{{ end }}"
         "<|end|>\n<|assistant|>\n",
     )
+    found = templated(
+        target,
+        "found",
+        '{{ range .Messages }}{{ if eq .Content "Hel\\n\\nlo" }}<|user|>\nHello<|end|>\n'
+        "{{ end }}{{ end }}<|assistant|>\n",
+    )
     halves = ("Hel", "lo")
+    others = [[{"role": role, "content": one} for one in halves] for role in OTHERS]
     users = [{"role": "user", "content": one} for one in halves]
     tools = [{"role": "tool", "content": one} for one in halves]
     text = target.recital("greeting").content
     return every(
-        (answers(target, merged, users, text), answers(target, apart, [users[0], *tools], text))
+        (
+            answers(target, merged, users, text),
+            answers(target, apart, [users[0], *tools], text),
+            *(answers(target, found, [*one, users[0]], text) for one in others),
+        )
     )
 
 

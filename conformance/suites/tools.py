@@ -102,10 +102,13 @@ def two_at_once(target: Target) -> Verdict:
 
 @check("tools/indexes", SHOULD, group="tools", source="tools/tools.go", covers=("TOOL-009",))
 def indexes(target: Target) -> Verdict:
-    """The index of calls counts from 0."""
+    """The index of calls counts from 0, streamed or not."""
     _ = target.script
-    got = target.chat("tool-parallel")
-    return expect([call["function"]["index"] for call in read(got).calls], [0, 1], got)
+    return every(
+        expect([call["function"]["index"] for call in read(got).calls], [0, 1], got)
+        for stream in (False, True)
+        for got in (target.chat("tool-parallel", stream=stream),)
+    )
 
 
 @check(
@@ -201,10 +204,12 @@ def tools_may_be_left_out(target: Target) -> Verdict:
 )
 def system_beside(target: Target) -> Verdict:
     """Tools beside a system message: text before the call is content, the call a call."""
-    got = target.chat("tool-system", stream=True)
     recital = target.recital("tool-system")
-    found = [read(got).text.strip(), read(got).functions]
-    return expect(found, [recital.content.strip(), list(recital.tool_calls)], got)
+    wanted = [recital.content.strip(), list(recital.tool_calls)]
+    answers = [target.chat("tool-system", stream=stream) for stream in (True, False)]
+    return every(
+        expect([read(got).text.strip(), read(got).functions], wanted, got) for got in answers
+    )
 
 
 @check(
@@ -216,11 +221,14 @@ def system_beside(target: Target) -> Verdict:
     breaks=(LANGCHAIN,),
 )
 def after_thinking(target: Target) -> Verdict:
-    """Thinking and tools together: the reasoning in thinking, the call in tool_calls."""
-    got = target.chat("think-tool")
+    """Thinking and tools together: the reasoning in thinking, the call in tool_calls, each once."""
     recital = target.recital("think-tool")
-    found = [read(got).thinking, read(got).functions]
-    return expect(found, [recital.thinking, list(recital.tool_calls)], got)
+    wanted = [recital.thinking, list(recital.tool_calls), ""]
+    answers = [target.chat("think-tool", stream=stream) for stream in (False, True)]
+    replies = [(read(got), got) for got in answers]
+    return every(
+        expect([one.thinking, one.functions, one.text], wanted, got) for one, got in replies
+    )
 
 
 @check(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import struct
 from collections.abc import Mapping
 
 MAX_ENTRIES = 10_000
 LEAST_GGUF_BYTES = 900_000
+DIGEST = re.compile(r"sha256[:-][0-9a-fA-F]{64}")
 
 
 def strays(path: str) -> bool:
@@ -22,6 +24,8 @@ def problem_of(files: Mapping[str, str], blobs: Mapping[str, bytes]) -> str | No
     ):
         return "unknown type"
     for path, digest in files.items():
+        if not DIGEST.fullmatch(digest):
+            return "invalid digest format"
         if digest not in blobs:
             return f"open {digest}: no such file"
         content = blobs[digest]

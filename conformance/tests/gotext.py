@@ -18,6 +18,7 @@ from .gofuncs import FUNCTIONS, Absent, BadTemplate, Printed, printed, truth
 ACTION = re.compile(
     r'\{\{(- )?((?:/\*.*?\*/|"(?:[^"\\]|\\.)*"|`[^`]*`|[^"`])*?)( -)?\}\}', re.DOTALL
 )
+QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"|`[^`]*`', re.DOTALL)
 TOKEN = re.compile(
     r'\s*("(?:[^"\\]|\\.)*"|`[^`]*`|:=|\$\w*(?:\.\w+)*|(?:\.\w+)+|-?\d+(?:\.\d+)?|\w+|[().|=,])',
     re.DOTALL,
@@ -136,6 +137,7 @@ def parse(text: str, flaw: str = "") -> Parsed:
     except (LookupError, RecursionError) as error:
         raise BadTemplate(f"template: :1: {error}") from None
     actions = " ".join(one[1] for one in parser.pieces if one[0] == "action")
+    actions = QUOTED.sub('""', actions)
     unknown = set(re.findall(r"\$\w+", actions)) - set(re.findall(r"\$\w+(?=[^|=]*:=)", actions))
     if unknown:
         raise BadTemplate(f'template: :1: undefined variable "{min(unknown)}"')
@@ -184,8 +186,8 @@ def _commands(tokens: list[str], at: int) -> tuple[tuple[Node, ...], int]:
 
 def _operand(token: str) -> Node:
     if token[0] == '"':
-        return ("constant", bytes(token[1:-1], "utf-8").decode("unicode_escape") if token.isascii()
-                else token[1:-1])  # fmt: skip
+        ascii_only = token[1:-1].encode("ascii", "backslashreplace")
+        return ("constant", ascii_only.decode("unicode_escape"))
     if token[0] == "`":
         return ("constant", token[1:-1])
     if token in CONSTANTS:

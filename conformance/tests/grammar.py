@@ -38,7 +38,7 @@ def understood(path: str, fields: dict[str, Any]) -> dict[str, Any]:
 def _missing(error: Json) -> bool:
     """Whether one of several names is wanted, and there is none, or an empty one."""
     return error.validator == "anyOf" and all(
-        one.validator in ("required", "minLength") for one in error.context
+        one.validator in ("required", "minLength", "minProperties") for one in error.context
     )
 
 

@@ -306,8 +306,10 @@ class Server(ThreadingHTTPServer):
         if "error" in records[0]:
             return Answer(records[0].pop("status", 400), value=records[0])
         if fields.get("stream") is False:
-            status = 400 if "template error" in records[-1].get("error", "") else 500
-            return Answer(status if "error" in records[-1] else 200, value=records[-1])
+            problem = records[-1].get("error")
+            asked_wrongly = problem and problem.startswith(("template error", "info field"))
+            status = 200 if problem is None else 400 if asked_wrongly else 500
+            return Answer(status, value=records[-1])
         return Answer(media_type="application/x-ndjson", records=records)
 
     def _transfer(self, move: Callable[..., Iterator[dict[str, Any]]], heard: Heard) -> Answer:

@@ -20,7 +20,7 @@ from .gofuncs import BadTemplate
 from .gorender import inserted
 from .kinds import EMBEDS, SEES
 from .making import Maker
-from .reciter import Part, Reciter, Token, parts, render, stopped
+from .reciter import Part, Reciter, Token, made_until, parts, render, stopped
 from .shelf import HouseError, Model, iso
 from .sight import decoded, placed, placed_raw, seeing_reciter
 
@@ -34,9 +34,15 @@ TYPES: dict[str, Any] = {
     "truncate": bool, "shift": bool, "logprobs": bool, "options": dict, "messages": list,
     "tools": list, "context": list, "images": list, "model": str, "top_logprobs": int,
 }  # fmt: skip
+OF_CHAT = ("messages", "tools")
+OF_GENERATE = ("prompt", "suffix", "system", "template", "raw", "context", "images")
 MESSAGE_TYPES: dict[str, Any] = {
     "role": str, "content": str, "thinking": str, "images": list, "tool_calls": list,
     "tool_name": str, "tool_call_id": str,
+}  # fmt: skip
+OF_LOADING: dict[str, Any] = {
+    "num_batch": int, "num_gpu": int, "main_gpu": int, "num_thread": int, "draft_num_predict": int,
+    "use_mmap": bool,
 }  # fmt: skip
 UNITS = {"ns": 1e-9, "us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 PACE_S = 150e-6  # half of the time for one token, so that a stream takes some
@@ -63,7 +69,7 @@ class House(Maker):
 
     def chat(self, fields: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """/api/chat: records."""
-        given = checked(fields)
+        given = checked({key: one for key, one in fields.items() if key not in OF_GENERATE})
         messages = [_message(one) for one in given["messages"]]
         if not str(given["model"]).strip():
             raise HouseError(400, "model is required")
@@ -86,7 +92,7 @@ class House(Maker):
 
     def generate(self, fields: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """/api/generate: records."""
-        given = checked(fields)
+        given = checked({key: one for key, one in fields.items() if key not in OF_CHAT})
         model = (
             self.find(given["model"], f"model '{given['model']}' not found")
             if given["model"]
@@ -100,9 +106,9 @@ class House(Maker):
             return
         if given["raw"] and (given["template"] or given["system"] or given["context"]):
             raise HouseError(400, "raw mode does not support template, system, or context")
+        self._capable(model, given, "generate")
         if given["suffix"] and "insert" not in self.capabilities(model):
             raise HouseError(400, f"{given['model']} does not support insert")
-        self._capable(model, given, "generate")
         options = self.options(model, given)
         if not given["prompt"]:
             self.keep(model, given, options)
@@ -183,6 +189,9 @@ class House(Maker):
         options = {**DEFAULTS, **model.parameters}
         for name, value in {**model.parameters, **given["options"]}.items():
             default = DEFAULTS.get(name)
+            if value is not None and not isinstance(value, OF_LOADING.get(name, object)):
+                kind = "boolean" if name == "use_mmap" else "integer"
+                raise HouseError(500, f'option "{name}" must be of type {kind}')
             if default is None or value is None:
                 continue
             if name == "stop":
@@ -255,9 +264,11 @@ class House(Maker):
                 yield {**self._record(given, kind, part=part, **extra), "created_at": iso(said_at)}
         self.keep(model, given, options)
         final: dict[str, Any] = {"done_reason": "stop" if hit else spoken.reason}
-        evaluated = len(tokens) if hit else spoken.output_tokens
+        evaluated = spoken.output_tokens
+        if hit:
+            evaluated = made_until(spoken.tokens, options["stop"])
         if kind == "generate" and not given["raw"]:
-            ids = self._ids(prompt, raw, spoken.prompt_tokens + evaluated)
+            ids = self._ids(prompt, raw, spoken.prompt_tokens + len(tokens))
             self.contexts[tuple(ids)] = prompt + raw
             final["context"] = ids
         lasted = time.monotonic_ns() - started + len(tokens) * round(2e9 * PACE_S)
@@ -270,7 +281,9 @@ class House(Maker):
         self, tokens: list[Token], thinks: bool, given: dict[str, Any], prompt: str
     ) -> list[Part]:
         """What each token adds; a prompt may have opened the thought already."""
-        tools = bool(given["tools"]) and self.flaw != "calls are text when cut"
+        tools = [(one.get("function") or {}).get("name", "") for one in given["tools"] or ()]
+        if self.flaw == "calls are text when cut":
+            tools = []
         if not thinks or not prompt.endswith("<think>") or self.flaw == "opens no thought":
             return parts(tokens, thinks, tools)
         if given["think"] is False and self.flaw != "thinks though off":
@@ -285,7 +298,7 @@ class House(Maker):
                 return [*before, *after]
         return [
             100_000 + crc32((prompt + raw).encode(errors="surrogatepass")) % 10_000_000,
-            *range(count - 2),
+            *range(count - 1),
         ]
 
     def _record(
@@ -380,8 +393,9 @@ def duration(value: Json) -> float | None:
     """A keep_alive in seconds; None where it is absent."""
     if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
         return value
-    found = re.fullmatch(r"(-?)((?:\d+(?:\.\d+)?(?:ns|us|ms|s|m|h))+|0)", str(value))
+    found = re.fullmatch(r"([+-]?)((?:(?:\d+\.?\d*|\.\d+)(?:ns|us|ms|s|m|h))+|0)", str(value))
     if not isinstance(value, str) or found is None:
         raise HouseError(400, f"time: invalid duration {value!r}")
     parts = re.findall(r"([\d.]+)(ns|us|ms|s|m|h)", found[2])
-    return sum(float(number) * UNITS[unit] for number, unit in parts) * (-1 if found[1] else 1)
+    sign = -1 if found[1] == "-" else 1
+    return sign * sum(float(number) * UNITS[unit] for number, unit in parts)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from .declaring import mistyped
 from .freight import problem_of, strays
 from .gofuncs import BadTemplate
 from .gotext import parse
@@ -44,11 +45,18 @@ class Maker(Shelf):
             yield {"error": "neither 'from' or 'files' was specified"}
             return
         base = self._base(fields)
+        if base is None and fields.get("from"):
+            yield {"status": "pulling manifest"}
+            yield {"error": "pull model manifest: file does not exist"}
+            return
         if base is None and not files:
             yield {"error": "unknown type"}
             return
-        yield {"status": "parsing GGUF" if base is None else f"using existing layer {WEIGHTS}"}
         problem = self._problem(fields, base)
+        if problem == "unknown type":
+            yield {"error": problem}
+            return
+        yield {"status": "parsing GGUF" if base is None else f"using existing layer {WEIGHTS}"}
         if problem is not None and self.flaw == "failures_destroy":
             self.models.pop(tagged(name), None)
         if problem is not None and self.flaw == "failures_stay":
@@ -102,7 +110,13 @@ class Maker(Shelf):
             raise HouseError(400, "invalid model name")
 
     def _base(self, fields: dict[str, Any]) -> Model | None:
-        return self.find(fields["from"], "no such base") if fields.get("from") else None
+        """What it is made from; None where that is not there."""
+        try:
+            return self.find(fields["from"], "no such base") if fields.get("from") else None
+        except HouseError as error:
+            if error.status == 404:
+                return None
+            raise
 
     def _problem(self, fields: dict[str, Any], base: Model | None) -> str | None:
         """Why it cannot be made."""
@@ -118,6 +132,8 @@ class Maker(Shelf):
             return f"template error: {error}"
         if (fields.get("quantize") or "F16").upper() not in TYPES:
             return f"unsupported quantization type {fields['quantize']}"
+        if (wrong := mistyped(fields.get("info") or {})) is not None:
+            return wrong
         given = fields.get("license") or ""
         if not isinstance(given, str | list) or not all(isinstance(one, str) for one in given):
             return "json: cannot unmarshal license"
@@ -136,7 +152,7 @@ class Maker(Shelf):
         )
         given = {key: fields.get(key) or "" for key in ("requires", "renderer", "parser")}
         config = {**before.config, **{key: one for key, one in given.items() if one}}
-        content = json.dumps([template, system, parameters, more, messages, config])
+        said = [template, system, parameters, more, messages, config, fields.get("info")]
         return replace(
             before,
             template=template,
@@ -144,12 +160,14 @@ class Maker(Shelf):
             parameters=parameters,
             messages=messages,
             license="\n".join([*([before.license] if before.license else []), *more]),
+            licenses=(*before.licenses, *more),
             quantization=(fields.get("quantize") or before.quantization).upper(),
-            size=1_000_000 + len(system) + len(template),
-            digest=hashlib.sha256(content.encode()).hexdigest(),
+            size=1_000_000 + len(f"{system}{template}".encode()),
+            digest=hashlib.sha256(json.dumps(said).encode()).hexdigest(),
             modified=datetime.now(UTC),
             loaded_until=0.0,
-            parent=tagged(fields["from"]) if base else "",
+            parent=tagged(fields["from"].strip()) if base else "",
             config=config,
+            info={**before.info, **(fields.get("info") or {})},
             kind=base.kind if base else kind_of((fields.get("files") or {}).values()),
         )

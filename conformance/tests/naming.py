@@ -19,7 +19,7 @@ def tagged(given: object) -> str:
     """The name as it is displayed: with its tag, without the host and namespace of the default."""
     name = re.sub(r"^https?://", "", str(given))
     name = re.sub(r"^(?i:registry\.ollama\.ai)/(?=[^/]*/)", "", name)
-    name = name.removeprefix("library/")
+    name = re.sub(r"^(?i:library)/(?=[^/]*$)", "", name)
     return name if ":" in name.rpartition("/")[2] else f"{name}:latest"
 
 
@@ -30,4 +30,4 @@ def conflicting(name: str) -> bool:
 
 def unmarked(name: str) -> str:
     """The name without blanks around it, and without `:local`."""
-    return name.strip().removesuffix(":local")
+    return re.sub(r":(?i:local)$", "", name.strip())

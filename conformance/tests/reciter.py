@@ -6,6 +6,7 @@ import json
 import math
 import random
 import re
+from collections.abc import Collection
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -106,8 +107,10 @@ class Reciter:
         if form is not None:
             said = "".join(token.text for token in tokens)
             text = form.of(said)
+            if text.isdigit() and said.isalpha() and options["temperature"] > 0:
+                text = str(ord(said[0]) % 10)  # what was drawn of ten letters, as a digit
             if text != said:
-                tokens, ends = _split(text, len(text) // 2), True
+                tokens, ends = _split(text, len(text) // 2 or 1), True
         bound = options["num_predict"] if options["num_predict"] > 0 else PATIENCE
         bound = min(bound, 10 * window)
         if not shift:
@@ -216,6 +219,16 @@ def stopped(tokens: list[Token], stops: list[str]) -> tuple[list[Token], bool]:
     return kept, True
 
 
+def made_until(tokens: list[Token], stops: list[str]) -> int:
+    """How many tokens were made when the first stop string was whole."""
+    text = ""
+    for number, token in enumerate(tokens, 1):
+        text += token.text
+        if any(stop and stop in text for stop in stops):
+            return number
+    return len(tokens)
+
+
 @dataclass(frozen=True)
 class Part:
     """What one token adds to a message."""
@@ -225,15 +238,20 @@ class Part:
     calls: tuple[dict[str, Any], ...] = ()
 
 
-def parts(tokens: list[Token], thinking: bool, tools: bool) -> list[Part]:
+def parts(tokens: list[Token], thinking: bool, tools: Collection[str]) -> list[Part]:
     """What each token adds: thinking and tool calls are told from content by their markup."""
     text = "".join(token.text for token in tokens)
-    if tools and (bare := _bare_call(text)):
+    if tools and (bare := _bare_call(text, tools)):
         return [*(Part() for _ in tokens[1:]), Part(calls=(bare,))]
     thought = THOUGHT.match(text) if thinking else None
     inner = thought.span(1) if thought else (0, 0)
     begin = thought.end() if thought else 0
-    calls = list(CALL.finditer(text, begin)) if tools else []
+    if thinking and begin == len(text):  # what may be a tag is withheld, and here it is the end
+        inner = (inner[0], inner[1] - _begun(text[: inner[1]], "</think>"))
+    elif thinking and not thought and _begun(text, "<think>") == len(text.lstrip()):
+        begin = len(text)
+    found = list(CALL.finditer(text, begin)) if tools else []
+    calls = [one for one in found if json.loads(one[1])["name"] in tools]
     cut = text.find("<tool_call>", calls[-1].end() if calls else begin) if tools else -1
     made, at = [], 0
     for token in tokens:
@@ -249,13 +267,19 @@ def parts(tokens: list[Token], thinking: bool, tools: bool) -> list[Part]:
     return made
 
 
-def _bare_call(text: str) -> dict[str, Any] | None:
+def _begun(text: str, tag: str) -> int:
+    """How many characters at the end of a text are the beginning of a tag."""
+    return next((n for n in range(len(tag) - 1, 0, -1) if text.endswith(tag[:n])), 0)
+
+
+def _bare_call(text: str, tools: Collection[str]) -> dict[str, Any] | None:
     """The call that a text of nothing but JSON is."""
     try:
         call = json.loads(text)
     except ValueError:
         return None
-    return _numbered(call, 0) if isinstance(call, dict) and "arguments" in call else None
+    known = isinstance(call, dict) and "arguments" in call and call.get("name") in tools
+    return _numbered(call, 0) if known else None
 
 
 def _call(found: re.Match[str], index: int) -> dict[str, Any]:

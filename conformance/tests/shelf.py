@@ -7,11 +7,12 @@ import json
 import re
 import time
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from ..evidence import Json
 from ..script import Script, load_script
+from .declaring import overridden
 from .gorender import capabilities_of
 from .kinds import DETAILS, OF_KIND, SEES, TEXT
 from .naming import conflicting, tagged, unmarked, valid
@@ -52,12 +53,14 @@ class Model:
     num_ctx: int = 4096
     kind: str = TEXT
     license: str = ""
+    licenses: tuple[str, ...] = ()  # one by one, where they were given so
     size: int = 1_000_000
     manifest: bytes = b""  # of one that was pulled
     messages: tuple[dict[str, str], ...] = ()
     quantization: str = "F16"
     parent: str = ""
     config: dict[str, str] = field(default_factory=dict)  # requires, renderer, parser
+    info: dict[str, Any] = field(default_factory=dict)  # what its maker says of it
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -113,10 +116,14 @@ class Shelf:
 
     def _details(self, model: Model) -> dict[str, Any]:
         own = {"quantization_level": model.quantization, "parent_model": model.parent}
-        return {**DETAILS, **OF_KIND[model.kind]["details"], **own}
+        return overridden({**DETAILS, **OF_KIND[model.kind]["details"], **own}, model.info)
 
     def capabilities(self, model: Model) -> list[str]:
-        """What the weights and the template can."""
+        """What the weights and the template can, and what its maker says."""
+        declared = model.info.get("capabilities") or []
+        return [*(one for one in declared if isinstance(one, str)), *self._found(model)]
+
+    def _found(self, model: Model) -> list[str]:
         if model.kind != TEXT:
             return ["completion", "vision"] if model.kind == SEES else [model.kind]
         template = uncommented(model.template)
@@ -131,7 +138,6 @@ class Shelf:
         kept = {} if self.flaw == "delete unloads" else self.deleted
         for name, model in {**kept, **self.models}.items():
             if model.loaded_until > now:
-                left = timedelta(seconds=model.loaded_until - now)
                 entry = {
                     "name": name,
                     "model": name,
@@ -140,7 +146,7 @@ class Shelf:
                     "details": {**self._details(model), "parent_model": ""},
                     "size_vram": 0,
                     "context_length": model.num_ctx,
-                    "expires_at": iso(datetime.now(UTC) + left),
+                    "expires_at": iso(datetime.fromtimestamp(model.loaded_until, UTC)),
                 }
                 entries.append(entry)
         return {"models": sorted(entries, key=lambda one: str(one["expires_at"]), reverse=True)}
@@ -194,7 +200,7 @@ class Shelf:
         if not conflicting(name) and not valid(name):
             raise HouseError(400, f'name "{name}" is invalid')
         self.find(name, f"model '{name}' not found")
-        stored = self.stored(name)
+        stored = self.stored(unmarked(name))
         if self.flaw == "deletes_all":
             self.models.clear()
         elif self.flaw != "never_deletes":

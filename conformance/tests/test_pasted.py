@@ -9,7 +9,7 @@ import threading
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ..address import parse_address
@@ -156,6 +156,7 @@ def test_parts_are_sent_apart(name: str) -> None:
     assert command.count("sleep 0.01") == sum(map(bool, parts)) - 1
 
 
+@settings(deadline=None)  # a process takes as long as it takes
 @given(st.binary(max_size=60))
 @example(b"%s\\n'\0\xff")
 def test_any_bytes_are_printed_as_they_are(content: bytes) -> None:

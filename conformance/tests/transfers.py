@@ -16,7 +16,7 @@ from ..evidence import Json
 from ..registry.stock import CONFIG, LAYER, MANIFEST, digest_of
 from ..script import weights
 from .carrier import Carrier, Download, Key, Refused
-from .naming import tagged, valid
+from .naming import tagged, unmarked, valid
 from .shelf import HouseError, Model, Shelf
 
 DIGEST = re.compile(r"sha256[:-][0-9a-fA-F]{64}")
@@ -48,6 +48,7 @@ class Courier:
             name = name.removeprefix(scheme)
         if len(SUFFIX.findall(name)) > 1:
             raise HouseError(400, f'use either :local or :cloud, not both: "{name}"')
+        name = unmarked(name)
         if not valid(name or ""):
             raise HouseError(400, "invalid model name")
         stored = tagged(name) if self.flaw == "knows case" else self.house.stored(name)
@@ -76,6 +77,8 @@ class Courier:
 
     def _pull(self, name: str, carrier: Carrier) -> Iterator[Record]:
         yield {"status": "pulling manifest"}
+        if self.flaw == "says it twice":
+            yield {"status": "pulling manifest"}
         host, repository, tag = _parts(name)
         base = f"{carrier.base(host)}/v2/{repository}"
         try:
@@ -106,7 +109,7 @@ class Courier:
             fetched = [one for one in fetched if digests.count(one) == 1]
         self._verify(fetched, layers)
         yield {"status": "writing manifest"}
-        if self._keep(name, content, layers):
+        if self._keep(name, content, layers) and self.flaw != "clears silently":
             yield {"status": "removing unused layers"}
         yield {"status": "success"}
 

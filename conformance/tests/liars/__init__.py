@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .accounting import EDGES, USAGE
+from .always import ALWAYS
 from .answers import ANSWERS
 from .both import BOTH
 from .clients import CLIENTS
@@ -16,7 +17,9 @@ from .fuzz import FUZZ
 from .fuzz_models import FUZZ_MODELS
 from .guards import SAFETY
 from .keeping import KEEPING
+from .lenient import LENIENT
 from .liar import Liar
+from .nearby import NEARBY
 from .options import OPTIONS
 from .order import ORDER
 from .parameters import PARAMETER
@@ -24,13 +27,16 @@ from .parsing import LOGPROBS, THINKING, TOOLS
 from .pulls import PULLS
 from .pushes import PUSHES
 from .registries import LIMITS
+from .reported import REPORTED, WILD
 from .sentences import SENTENCES
 from .shelves import MADE, NAMES, SHOWN
 from .speech import SPEECH
+from .spellings import SPELLINGS
 from .store import CREATE, LIFECYCLE, MANAGE
 from .streams import STREAMING
 from .talk import CONTEXT, TALKING
 from .templates import TEMPLATES
+from .thresholds import THRESHOLDS
 from .unseen import UNSEEN
 from .vision import VISION
 from .waiting import WAITING
@@ -38,6 +44,8 @@ from .weights import WEIGHTS
 from .wire import ERRORS, HTTP
 
 LIARS: list[Liar] = [
+    *LENIENT,
+    *NEARBY,
     *EMBEDDINGS,
     *EMBEDDERS,
     *VISION,
@@ -82,4 +90,9 @@ LIARS: list[Liar] = [
     *ANSWERS,
     *SENTENCES,
     *UNSEEN,
+    *ALWAYS,
+    *REPORTED,
+    *WILD,
+    *SPELLINGS,
+    *THRESHOLDS,
 ]

@@ -12,6 +12,7 @@ from .liar import Liar
 from .shelves import CREATE, SHOW, TAGS, created, without
 
 DELETE = "/api/delete"
+TYPED = ("model_family", "parameter_size", "context_length", "embedding_length")
 
 
 def showing(change: Callable[[Fields], Any]) -> Lie:
@@ -27,6 +28,16 @@ def rewritten(name: str, change: Callable[[str], str]) -> Lie:
             value[name] = change(value[name])
 
     return showing(changed)
+
+
+def undeclared(*names: str) -> Callable[[Fields], None]:
+    """These are taken out of what the maker says of a model."""
+
+    def changed(fields: Fields) -> None:
+        for name in names:
+            (fields.get("info") or {}).pop(name, None)
+
+    return changed
 
 
 def lines_but(*words: str) -> Callable[[str], str]:
@@ -225,6 +236,28 @@ KEEPING = [
         "errors are streams",
         "create/refuses-bad-requests",
         answers(told_as_a_stream, CREATE),
+    ),
+    Liar("nothing is declared", "create/info-is-told", created(without("info"))),
+    *(
+        Liar(f"{name} cannot be declared", "create/info-is-told", created(undeclared(name)))
+        for name in ("model_family", "parameter_size", "quantization_level", "capabilities")
+    ),
+    Liar(
+        "what is declared replaces the rest",
+        "create/info-is-told",
+        showing(
+            lambda one: "insert" in one["capabilities"] and one.update(capabilities=["insert"])
+        ),
+    ),
+    Liar(
+        "lists do not tell what was declared",
+        "create/info-is-told",
+        entries(within("details", shows(family="llama")), TAGS),
+    ),
+    Liar("anything can be declared", "create/info-types", created(undeclared(*TYPED))),
+    *(
+        Liar(f"any {name} can be declared", "create/info-types", created(undeclared(name)))
+        for name in TYPED
     ),
     Liar("copies have no license", "copy/is-the-whole", of_copies("license")),
     Liar("copies have no turns", "copy/is-the-whole", of_copies("messages")),

@@ -14,3 +14,4 @@ class Liar:
     name: str
     check: str  # that must catch it
     lie: Lie
+    met_by: tuple[str, ...] = ()  # checks whose answers a law is judged by

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 
+from ...moments import moment
 from ..honest import Answer, Heard, Lie
 from ..lies import (
     CHAT,
     TALK,
+    Fields,
     accepts,
     answers,
     entries,
@@ -24,11 +28,24 @@ from ..lies import (
     with_answers,
     within,
 )
+from ..shelf import iso
 from .liar import Liar
 
 
 def _text(status: int) -> Callable[[Answer], Answer]:
     return lambda one: replace(one, status=status, media_type="text/plain", value="no")
+
+
+def _counted_anew() -> Callable[[Fields], None]:
+    """What expires_at was when it was first told is added to the time of each look."""
+    left_s: dict[str, float] = {}
+
+    def shown(entry: Fields) -> None:
+        told = str(entry["expires_at"])
+        left = left_s.setdefault(told, moment(told) - time.time())
+        entry["expires_at"] = iso(datetime.fromtimestamp(time.time() + left, UTC))
+
+    return shown
 
 
 def _no_name_alias(heard: Heard) -> Heard:
@@ -97,6 +114,35 @@ LIFECYCLE = [
         "no compound durations",
         "lifecycle/keep-alive-forms",
         refuses("/api/chat", lambda one: one.get("keep_alive") == "1h30m"),
+    ),
+    Liar(
+        "keep_alive in whole seconds",
+        "lifecycle/expires-at-stands",
+        hears(
+            lambda one: (
+                {**one, "keep_alive": int(one["keep_alive"])}
+                if isinstance(one.get("keep_alive"), float) and one["keep_alive"] > 1
+                else one
+            ),
+            *TALK,
+        ),
+    ),
+    Liar(
+        "whole seconds of a duration",
+        "lifecycle/expires-at-stands",
+        hears(
+            lambda one: (
+                {**one, "keep_alive": str(one.get("keep_alive")).replace(".5s", "s")}
+                if isinstance(one.get("keep_alive"), str)
+                else one
+            ),
+            *TALK,
+        ),
+    ),
+    Liar(
+        "expires_at counted anew at each look",
+        "lifecycle/expires-at-stands",
+        entries(_counted_anew(), "/api/ps"),
     ),
     Liar(
         "negative is nothing",

@@ -87,6 +87,14 @@ OTHERS = [
     Liar("JSON with blanks", "templates/json-as-go-writes-it", Lie(flaw="spaces JSON")),
     Liar("has no insert", "templates/insert", forgets("suffix")),
     Liar(
+        "streams know no suffix",
+        "templates/insert",
+        hears(
+            lambda one: None if one.get("stream") is False else one.pop("suffix", None) and None,
+            "/api/generate",
+        ),
+    ),
+    Liar(
         "a created template is kept, and not used",
         "templates/response-appended",
         hears(lambda one: {**one, "template": one.get("template") and ""}, "/api/create"),
