@@ -5,6 +5,7 @@ from __future__ import annotations
 from .accounting import EDGES, USAGE
 from .always import ALWAYS
 from .answers import ANSWERS
+from .beside_fields import BESIDE_FIELDS
 from .both import BOTH
 from .clients import CLIENTS
 from .corners import CORNERS
@@ -95,4 +96,5 @@ LIARS: list[Liar] = [
     *WILD,
     *SPELLINGS,
     *THRESHOLDS,
+    *BESIDE_FIELDS,
 ]

@@ -116,7 +116,7 @@ def remembered() -> Lie:
             or not isinstance(answer.value, dict)
         ):
             return answer
-        return Answer(value=known.setdefault(name, told))
+        return Answer(value=known.setdefault(name, answer.value))
 
     return Lie(say=say)
 
