@@ -15,7 +15,7 @@ from ..target import Target
 FINAL_ONLY = ("done_reason", "context", *COUNTS, *DURATIONS)
 MIN_SPREAD = 0.25  # of a stream's time must lie between its first and its last record
 LONG: dict[str, Json] = {"num_predict": 200}  # tokens of a stream whose arrivals are looked at
-LONGER: dict[str, Json] = {"num_predict": 1000}  # where those are made within a moment
+MOST = 1000  # tokens, where so many are made within a moment
 MOMENT_MS = 150.0  # in which a busy machine may do anything
 MIN_WHOLE_MS = 50.0  # of an answer of an ordinary model, for its parts to be told apart
 MAX_MIDDLE = 0.8  # of that time may pass until the middle one of the records
@@ -175,8 +175,9 @@ def arrives_before_done(target: Target) -> Verdict:
     way = target.latency_ms()
     options, whole = LONG, quickest(lambda: target.chat("endless", options=LONG)).elapsed_ms
     if whole < MOMENT_MS:
-        options = LONGER
-        whole = quickest(lambda: target.chat("endless", options=LONGER)).elapsed_ms
+        count = int(LONG["num_predict"] * 2 * MOMENT_MS / whole)
+        options = {"num_predict": min(count, MOST)}
+        whole = quickest(lambda: target.chat("endless", options=options)).elapsed_ms
     return calmly(lambda: _before(target, options, way, whole - way), tries=3)
 
 
