@@ -169,6 +169,8 @@ def moves_by_schema(said: Said) -> Verdict | None:
         return None
     if not said.records:
         return expect_that(False, "records", said.got.loose_text[:200], said.got)
+    if said.got.media_type == NDJSON and "}\r\n" in said.got.text:
+        return expect_that(False, "lines that end in LF alone", said.got.loose_text[:80], said.got)
     *before, last = said.records
     told = said.records if "error" not in last else before
     for record in told:

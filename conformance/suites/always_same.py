@@ -19,6 +19,7 @@ from .always import ask_talk
 DOCS = "docs/api.md#generate-a-chat-completion"
 USAGE = "docs/api/usage.mdx"
 BUSY = 503
+CROSSED = ("model is required", "' not found")  # where Ollama lists models while one is deleted
 APART = ("keep_alive", "top_logprobs", "logprobs")  # they may be what is refused
 CUTS = ("num_predict", "stop")
 
@@ -74,7 +75,8 @@ def same_question_same_answer(said: Said) -> Iterator[Fact]:
     apart = said.asked.get("stream", True) not in (True, False) or any(
         x in said.asked for x in APART
     )
-    if refused >= 400 and refused != BUSY and not apart:
+    crossed = any(text in said.got.loose_text for text in CROSSED)  # of a model that is there
+    if refused >= 400 and refused != BUSY and not (apart or crossed):
         yield Fact(key, f"status {refused}: {said.got.loose_text[:200]}")
     if final is None:
         return

@@ -113,7 +113,7 @@ def from_safetensors(target: Target) -> Verdict:
     breaks=(JS, PYTHON),
 )
 def create_stream(target: Target) -> Verdict:
-    """Creating streams NDJSON records with a `status`; the last one says success."""
+    """Creating streams NDJSON records with a `status`: `parsing GGUF` first, success last."""
     name = target.temporary("streamed")
     got = create(target, name, files=upload(target, {GGUF: weights()}))
     statuses = [record["status"] for record in got.records]
@@ -121,6 +121,7 @@ def create_stream(target: Target) -> Verdict:
     return every(
         (
             expect(kinds, ("application/x-ndjson", "chunked", True), got),
+            expect(statuses[:1], ["parsing GGUF"], got),
             expect([one for one in statuses if one == "success"], ["success"], got),
         )
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from ..check import MUST, SHOULD, Verdict, check, every, expect
+from ..check import MUST, PASSED, SHOULD, Verdict, check, every, expect
 from ..clients import CONTINUE, GO, OPEN_WEBUI, PYTHON, SDKS
 from ..evidence import Json, Record, Wrong
 from ..provision import create
@@ -35,6 +35,12 @@ NOTHING: tuple[dict[str, Json], ...] = (
     {"messages": [], "license": ""},
     {"parameters": {}, "license": []},
     {"requires": "", "renderer": "", "parser": ""},
+)
+OTHERS: tuple[dict[str, Json], ...] = (
+    {"system": "Be dull."},
+    {"template": "{{ .Prompt }}"},
+    {"messages": [{"role": "user", "content": "Why?"}]},
+    {"requires": "0.10.0"},
 )
 EDGES = " \t\n"
 
@@ -113,6 +119,26 @@ def nothing_given_keeps_all(target: Target) -> Verdict:
         if found != wanted:
             return expect({json.dumps(fields): found}, {json.dumps(fields): wanted})
     return expect(after["details"]["parent_model"], tagged(base))
+
+
+@check(
+    "create/given-replaces",
+    MUST,
+    group="create",
+    source="server/create.go:createModel",
+    covers=("CREATE-09", "CREATE-10", "CREATE-14"),
+    breaks=(GO, PYTHON, OPEN_WEBUI),
+)
+def given_replaces(target: Target) -> Verdict:
+    """A text or turns that are given take the place of the base's; all else of it stays."""
+    base, name = laden(target, "laden-under"), target.temporary("laden-over")
+    before = whole(told(target, base))
+    for fields in OTHERS:
+        create(target, name, **{"from": base, **fields})
+        found = whole(told(target, name))
+        if found != {**before, **fields}:
+            return expect(found, {**before, **fields})
+    return PASSED
 
 
 @check(

@@ -131,9 +131,9 @@ def no_runtime_fields(target: Target) -> Verdict:
     covers=("HTTP-19", "HTTP-25"),
 )
 def tags_head(target: Target) -> Verdict:
-    """HEAD /api/tags answers 200 without a body."""
+    """HEAD /api/tags answers 200 without a body, and has the type of GET."""
     got = target.request("HEAD", "/api/tags").ok
-    return expect(got.body + got.tail, b"", got)
+    return expect((got.media_type, got.body + got.tail), ("application/json", b""), got)
 
 
 @check(

@@ -10,6 +10,8 @@ from ._depot import Depot, count, depot, progress, statuses
 from .manage import models, tagged
 from .pull import FRAME
 
+WORDS = ("format", "family", "parameter_size", "quantization_level")
+
 
 @check(
     "pull/again",
@@ -146,11 +148,11 @@ def case_of_names(target: Target) -> Verdict:
     MUST,
     group="transfer",
     source="server/routes_create_test.go:TestManifestCaseSensitivity",
-    covers=("PULL-15",),
+    covers=("PULL-15", "TAGS-07", "CLIENT-CLINE-04"),
     alone=True,
 )
 def empty_manifest(target: Target) -> Verdict:
-    """A manifest without layers and config is pulled, and listed with size 0."""
+    """A manifest without layers and config is pulled, and listed: size 0, words that are empty."""
     with depot(target) as shop:
         name = shop.offer("empty")
         shop.ledger.manifests[f"{shop.namespace}/empty", "latest"] = b"{}"
@@ -159,7 +161,8 @@ def empty_manifest(target: Target) -> Verdict:
         target.delete("/api/delete", model=name)
         if entry is None:
             return expect_that(False, f"{name} to be listed", "it is not", got)
-        return expect(entry["size"], 0, got)
+        words = {key: entry["details"].get(key) for key in WORDS}
+        return every((expect(entry["size"], 0, got), expect(words, dict.fromkeys(WORDS, ""), got)))
 
 
 @check(

@@ -42,11 +42,16 @@ def push_missing(target: Target) -> Verdict:
     breaks=(GO,),
 )
 def missing_is_told(target: Target) -> Verdict:
-    """It is streamed as `retrieving manifest`, `couldn't retrieve manifest`, and the error."""
+    """`retrieving manifest`, `couldn't retrieve manifest` and the error; unstreamed 500."""
     with depot(target) as shop:
-        got = shop.push(shop.name("nobody"))
+        got, whole = (shop.push(shop.name("nobody"), stream=stream) for stream in (True, False))
         told = [one.get("status") for one in got.records[:-1]]
-        return expect(told, ["retrieving manifest", "couldn't retrieve manifest"], got)
+        return every(
+            (
+                expect(told, ["retrieving manifest", "couldn't retrieve manifest"], got),
+                expect(whole.code, 500, whole),
+            )
+        )
 
 
 @check(

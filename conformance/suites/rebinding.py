@@ -33,6 +33,7 @@ ORIGINS = (
 FOREIGN_ORIGINS = (
     EVIL, "https://evil.example", "http://localhost.evil.example", "http://evil.example:11434",
     "http://evillocalhost", "https://127.0.0.1.evil.example", "http://0.0.0.0.evil.example", "null",
+    "http://192.168.1.7:3000", "http://10.0.0.1", "http://a.localhost:3000",
 )  # fmt: skip
 ROUTES = (
     ("GET", "/"), ("HEAD", "/"), ("GET", "/api/version"), ("GET", "/api/tags"), ("GET", "/api/ps"),
@@ -41,6 +42,7 @@ ROUTES = (
     ("POST", "/api/copy"), ("POST", "/api/pull"), ("POST", "/api/push"), ("DELETE", "/api/delete"),
     ("HEAD", BLOB), ("POST", BLOB), ("POST", "/v1/chat/completions"), ("GET", "/v1/models"),
     ("GET", "/api/chat"), ("OPTIONS", "/api/chat"), ("GET", "/api/parallama-check-nothing"),
+    ("GET", "/parallama-check-nothing"), ("POST", "/v1/parallama-check-nothing"),
 )  # fmt: skip
 SENT = {"content-type", "accept", "x-requested-with", "openai-beta", "x-stainless-os"}
 VARIES = {"origin", "access-control-request-method", "access-control-request-headers"}

@@ -316,6 +316,7 @@ def no_debug_routes(target: Target) -> Verdict:
         "/debug/pprof/",
         "/debug/vars",
         "/debug",
+        "/slots",
         "/.env",
         "/%2e%2e/%2e%2e/etc/passwd",
         "/api/../../etc/passwd",

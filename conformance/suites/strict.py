@@ -303,6 +303,7 @@ def loads_are_looked_at(target: Target) -> Verdict:
     asked = (
         ("message", target.post("/api/chat", model=target.model, think=False)),
         ("response", target.post("/api/generate", model=target.model, format="xml")),
+        ("response", target.post("/api/generate", model=target.model, system="Rhyme.", prompt="")),
     )
     return every(
         (

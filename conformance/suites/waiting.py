@@ -120,18 +120,19 @@ def listed_when_whole(target: Target) -> Verdict:
     SHOULD,
     group="lifecycle",
     source="server/routes.go:DeleteHandler",
-    covers=("DELETE-07",),
+    covers=("DELETE-07", "NAME-007"),
     breaks=(GO,),
     alone=True,
 )
 def deleted_while_loaded(target: Target) -> Verdict:
-    """To delete a model does not let it go: it stays in /api/ps for as long as it was to stay."""
+    """To delete a model does not let it go: it stays in /api/ps for a while, but answers nobody."""
     name = other_weights(target, "deleted")
     target.post("/api/generate", model=name, keep_alive=3).ok.object["done"]
     before = awaited(lambda: tagged(name) in running(target))
     deleted = target.delete("/api/delete", model=name)
     after = tagged(name) in running(target)
-    return expect([before, deleted.code, after], [True, 200, True], deleted)
+    asked = target.chat(model=name, stream=False, options={"num_predict": 1})
+    return expect([before, deleted.code, after, asked.code], [True, 200, True, 404], deleted)
 
 
 @check(

@@ -281,9 +281,7 @@ class House(Maker):
         self, tokens: list[Token], thinks: bool, given: dict[str, Any], prompt: str
     ) -> list[Part]:
         """What each token adds; a prompt may have opened the thought already."""
-        tools = [(one.get("function") or {}).get("name", "") for one in given["tools"] or ()]
-        if self.flaw == "calls are text when cut":
-            tools = []
+        tools = () if self.flaw == "calls are text when cut" else given["tools"] or ()
         if not thinks or not prompt.endswith("<think>") or self.flaw == "opens no thought":
             return parts(tokens, thinks, tools)
         if given["think"] is False and self.flaw != "thinks though off":

@@ -6,7 +6,7 @@ import json
 import math
 import random
 import re
-from collections.abc import Collection
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -238,10 +238,11 @@ class Part:
     calls: tuple[dict[str, Any], ...] = ()
 
 
-def parts(tokens: list[Token], thinking: bool, tools: Collection[str]) -> list[Part]:
+def parts(tokens: list[Token], thinking: bool, tools: Sequence[dict[str, Any]]) -> list[Part]:
     """What each token adds: thinking and tool calls are told from content by their markup."""
     text = "".join(token.text for token in tokens)
-    if tools and (bare := _bare_call(text, tools)):
+    names = [(one.get("function") or {}).get("name") for one in tools]
+    if tools and (bare := _bare_call(text, names)):
         return [*(Part() for _ in tokens[1:]), Part(calls=(bare,))]
     thought = THOUGHT.match(text) if thinking else None
     inner = thought.span(1) if thought else (0, 0)
@@ -251,7 +252,7 @@ def parts(tokens: list[Token], thinking: bool, tools: Collection[str]) -> list[P
     elif thinking and not thought and _begun(text, "<think>") == len(text.lstrip()):
         begin = len(text)
     found = list(CALL.finditer(text, begin)) if tools else []
-    calls = [one for one in found if json.loads(one[1])["name"] in tools]
+    calls = [one for one in found if json.loads(one[1])["name"] in names]
     cut = text.find("<tool_call>", calls[-1].end() if calls else begin) if tools else -1
     made, at = [], 0
     for token in tokens:
@@ -272,13 +273,13 @@ def _begun(text: str, tag: str) -> int:
     return next((n for n in range(len(tag) - 1, 0, -1) if text.endswith(tag[:n])), 0)
 
 
-def _bare_call(text: str, tools: Collection[str]) -> dict[str, Any] | None:
+def _bare_call(text: str, names: Sequence[str | None]) -> dict[str, Any] | None:
     """The call that a text of nothing but JSON is."""
     try:
         call = json.loads(text)
     except ValueError:
         return None
-    known = isinstance(call, dict) and "arguments" in call and call.get("name") in tools
+    known = isinstance(call, dict) and "arguments" in call and call.get("name") in names
     return _numbered(call, 0) if known else None
 
 

@@ -115,6 +115,9 @@ class Shelf:
         }
 
     def _details(self, model: Model) -> dict[str, Any]:
+        if not model.size:  # it has neither weights nor a config
+            words = dict.fromkeys((*DETAILS, "family", "parameter_size"), "")
+            return {**words, "families": None}
         own = {"quantization_level": model.quantization, "parent_model": model.parent}
         return overridden({**DETAILS, **OF_KIND[model.kind]["details"], **own}, model.info)
 

@@ -28,6 +28,7 @@ from .parsing import LOGPROBS, THINKING, TOOLS
 from .pulls import PULLS
 from .pushes import PUSHES
 from .registries import LIMITS
+from .replaced import REPLACED
 from .reported import REPORTED, WILD
 from .sentences import SENTENCES
 from .shelves import MADE, NAMES, SHOWN
@@ -92,6 +93,7 @@ LIARS: list[Liar] = [
     *SENTENCES,
     *UNSEEN,
     *ALWAYS,
+    *REPLACED,
     *REPORTED,
     *WILD,
     *SPELLINGS,
