@@ -19,6 +19,7 @@ from ..evidence import Json, Wrong
 from ..provision import create
 from ..reply import read
 from ..target import Target
+from .lifecycle import unload
 from .logprobs import entries
 from .parameters import LONG, prompt_tokens
 
@@ -65,7 +66,7 @@ def not_read_on_unload(target: Target) -> Verdict:
 )
 def no_reload(target: Target) -> Verdict:
     """Options of a request do not load the model again: `load_duration` stays small."""
-    target.post("/api/generate", model=target.model, keep_alive=0)
+    unload(target)
     cold = _load_ns(target, {})
     warm = {str(given): _load_ns(target, given) for given in CHANGES}
     holds = max(warm.values()) <= 0.5 * cold + 10e6
