@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 Judges = Callable[[Said], Verdict | None]
 Agrees = Callable[[Json, Json], Json]
+APART: Any = object()  # what is known of two facts that do not agree
 UNREADABLE = (LookupError, TypeError, AttributeError, ValueError)
 MAX_TOLD = 400  # characters of what was said otherwise
 
@@ -43,7 +44,7 @@ class Law:
     id: str
     judge: Judges | None = None  # None: it is not about this answer
     facts: Callable[[Said], Iterable[Fact]] | None = None
-    agree: Agrees = lambda known, new: known if known == new else None  # what is known then
+    agree: Agrees = lambda known, new: known if known == new else APART  # what is known then
 
 
 LAWS: dict[str, Law] = {}
@@ -92,7 +93,7 @@ class Witness:
         facts, key = self.known.setdefault(law.id, {}), hashed(fact.key)
         value, was = facts.get(key, (fact.value, got))
         agreed = law.agree(value, fact.value)
-        if agreed is None:
+        if agreed is APART:
             told = f"the same as before: {shortened(str(value), MAX_TOLD)}"
             return Verdict(Outcome.FAILED, told, fact.value, evidence=got)
         if key not in facts or agreed != value:
@@ -130,7 +131,7 @@ class Witness:
             facts = self.known.setdefault(id, {})
             known, was = facts.get(key, (value, _read_exchange(document)))
             agreed = LAWS[id].agree(known, value)
-            if agreed is None:
+            if agreed is APART:
                 expected = f"the same as before: {shortened(str(known), MAX_TOLD)}"
                 reason = "in an answer that another process got"
                 found = Verdict(Outcome.FAILED, expected, value, reason, _read_exchange(document))

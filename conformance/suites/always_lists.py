@@ -18,7 +18,7 @@ from ..moments import moment
 from ..said import EMBEDS, JSON, LISTS, MOVES, NDJSON, ROUTES, Said
 from ..target import NOBODY, Target
 from ..vectors import SAME, cosine
-from ..witness import Fact, law
+from ..witness import APART, Fact, law
 from .always import ask_talk
 
 EVERY = tuple(ROUTES.values())
@@ -253,7 +253,7 @@ def _texts(said: Said) -> list[str]:
 
 
 def _alike(known: Json, new: Json) -> Json:
-    return known if cosine(known, new) >= SAME else None
+    return known if cosine(known, new) >= SAME else APART
 
 
 @law(
@@ -312,16 +312,14 @@ def errors_are_told(said: Said) -> Verdict | None:
     source="RFC 9112, 6",
     routes=EVERY,
     asks=ask_all,
-    covers=("HTTP-011", "HTTP-013", "STREAM-002"),
+    covers=("HTTP-011", "STREAM-002"),
     breaks=(*CHATTERS, *SDKS),
 )
 def types_and_frames(said: Said) -> Verdict | None:
-    """Every answer is JSON or x-ndjson in UTF-8 and one framing, and says nothing of origins."""
+    """Every answer is JSON or x-ndjson in UTF-8, in one framing, and not compressed."""
     got = said.got
     headers = {name.lower() for name, _ in got.headers}
     odd = [name for name in headers if name == "content-encoding"]
-    if "origin" not in {name.lower() for name, _ in got.request.headers}:
-        odd += [name for name in headers if name.startswith("access-control-")]
     if {"content-length", "transfer-encoding"} <= headers:
         odd += ["content-length and transfer-encoding"]
     if got.body and got.status == 200 and got.media_type not in (JSON, NDJSON):
@@ -333,3 +331,20 @@ def types_and_frames(said: Said) -> Verdict | None:
     if got.status == 200 and asked.lower() == "keep-alive":
         odd += ["close"] if (got.header("Connection") or "").lower() == "close" else []
     return expect(sorted(odd), [], got)
+
+
+@law(
+    "always/no-page-no-permission",
+    SHOULD,
+    group="safety",
+    source="server/routes.go:GenerateRoutes",
+    routes=EVERY,
+    asks=ask_all,
+    covers=("SEC-10", "HTTP-013"),
+)
+def no_page_no_permission(said: Said) -> Verdict | None:
+    """An answer to who is no page of another site, and so tells no Origin, speaks of none."""
+    if "origin" in {name.lower() for name, _ in said.got.request.headers}:
+        return None
+    told = [name for name, _ in said.got.headers if name.lower().startswith("access-control-")]
+    return expect(told, [], said.got)

@@ -13,14 +13,14 @@ from ..clients import CHATTERS, LANGCHAIN, LITELLM, SDKS
 from ..evidence import Json
 from ..reply import COUNTS
 from ..said import TALK, Said
-from ..witness import Fact, law
+from ..witness import APART, Fact, law
 from .always import ask_talk
 
 DOCS = "docs/api.md#generate-a-chat-completion"
 USAGE = "docs/api/usage.mdx"
 BUSY = 503
 CROSSED = ("model is required", "' not found")  # where Ollama lists models while one is deleted
-APART = ("keep_alive", "top_logprobs", "logprobs")  # they may be what is refused
+REFUSABLE = ("keep_alive", "top_logprobs", "logprobs")  # they may be what is refused
 CUTS = ("num_predict", "stop")
 
 
@@ -73,7 +73,7 @@ def same_question_same_answer(said: Said) -> Iterator[Fact]:
     key, final = _key(said, {**said.options, "format": said.asked.get("format")}), said.final
     refused = said.got.status or 0
     apart = said.asked.get("stream", True) not in (True, False) or any(
-        x in said.asked for x in APART
+        x in said.asked for x in REFUSABLE
     )
     crossed = any(text in said.got.loose_text for text in CROSSED)  # of a model that is there
     if refused >= 400 and refused != BUSY and not (apart or crossed):
@@ -102,7 +102,7 @@ def _settled(said: Said) -> bool:
 def _beginning(known: Json, new: Json) -> Json:
     """The longer of two texts, where one begins with the other."""
     if any(not (a.startswith(b) or b.startswith(a)) for a, b in zip(known, new, strict=True)):
-        return None
+        return APART
     return known if sum(map(len, known)) >= sum(map(len, new)) else new
 
 

@@ -24,7 +24,7 @@ from .logprobs import entries
 from .parameters import LONG, prompt_tokens
 
 WINDOW = 256  # tokens; the reference rounds its window up to a multiple of this (CTX-008)
-SMALL = 40  # tokens: the bound of an answer is ten times that, more than servers' own
+SMALL = 56  # tokens: the bound of an answer is ten times that, more than servers' own
 CHANGES: tuple[dict[str, Json], ...] = (
     {"temperature": 0.5},
     {"top_k": 3, "top_p": 0.5, "min_p": 0.1},

@@ -70,7 +70,7 @@ class Maker(Shelf):
             yield {"status": "using autodetected template phi-3"}
         if self.flaw == "rewrites_store":
             kept, self.models = self.models, {}
-            time.sleep(0.01)
+            time.sleep(0.05)
             self.models = kept
         if self.flaw != "never_replaces" or self.stored(name) not in self.models:
             self.models[self.stored(name)] = made

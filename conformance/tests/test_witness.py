@@ -69,6 +69,17 @@ def test_other_answer_to_the_same_question() -> None:
     assert list(hearing(FINAL, {**FINAL, "response": "Ho"}).breaches)[:1] == [SAME]
 
 
+def test_null_agrees_with_null() -> None:
+    """What is told as null each time stays what it is, whatever else is wrong with it."""
+    body = json.dumps({"models": [{"name": "m:latest", "digest": None, "details": None}]}).encode()
+    asked = Request("GET", "/api/tags", (), None)
+    typed = (("Content-Type", "application/json"),)
+    listed = Exchange(SETUP.url, asked, 200, headers=typed, pieces=(Piece(1.0, body),))
+    witness = Witness()
+    witness.hear("a/check", SETUP, [listed, listed])
+    assert "always/models-stay-what-they-are" not in witness.breaches
+
+
 def test_law_never_passes_on_nothing() -> None:
     """What was about nothing that was heard is not judged."""
     with pytest.raises(Undecided):

@@ -270,7 +270,7 @@ ALWAYS = [
          "core/kept-alive", "concurrency/everything-twice"),
     _law("errors-are-told", "every second error is called a text",
          _sometimes(errors(_texted), _every(2)), "errors/unknown-model", "errors/shape"),
-    _law("types-and-frames", "answers with logprobs are for all origins",
+    _law("no-page-no-permission", "answers with logprobs are for all origins",
          _sometimes(Lie(say=_origins), _with("logprobs")), *LOGPROBS),
     _law("types-and-frames", "streams say that they close", Lie(say=lambda heard, one: replace(
         one, headers=(*one.headers, ("Connection", "close"))) if one.records else one),
