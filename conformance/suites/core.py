@@ -205,9 +205,11 @@ def accept_not_examined(target: Target) -> Verdict:
     breaks=(PYTHON, JS),
 )
 def authorization_ignored(target: Target) -> Verdict:
-    """An Authorization header is accepted and ignored."""
-    got = target.get(target.heartbeat, {"Authorization": "Bearer parallama"})
-    return expect(got.code, 200, got)
+    """An Authorization header is accepted and ignored, whatever its scheme."""
+    return every(
+        expect((got := target.get(target.heartbeat, {"Authorization": given})).code, 200, got)
+        for given in ("Bearer parallama", "Basic b2xsYW1hOg==", "parallama")
+    )
 
 
 @check(

@@ -104,7 +104,9 @@ def _said(target: Target, name: str) -> list[tuple[str, str]]:
 )
 def fields_of_others(target: Target) -> Verdict:
     """What another route knows is nothing to this one: `name` names no model of either."""
-    words: dict[str, Json] = {"name": NOBODY, "input": "Hi", "verbose": True, "from": NOBODY}
+    words: dict[str, Json] = {
+        "name": NOBODY, "input": "Hi", "verbose": True, "from": NOBODY, "stop": ["H", "e", "a"],
+    }  # fmt: skip
     of_chat: dict[str, Json] = {
         "messages": [{"role": "system", "content": "You are a pirate."}],
         "tools": [{"type": "function", "function": {"name": "x", "parameters": {}}}],
@@ -115,7 +117,13 @@ def fields_of_others(target: Target) -> Verdict:
     }  # fmt: skip
     chat = (target.chat(), target.chat(**words, **of_generate))
     generate = (target.generate(), target.generate(**words, **of_chat))
-    return every(expect(read(odd).text, read(plain).text, odd) for plain, odd in (chat, generate))
+    loaded = target.generate(prompt="", messages=[{"role": "user", "content": "Hello"}])
+    return every(
+        (
+            *(expect(read(odd).text, read(plain).text, odd) for plain, odd in (chat, generate)),
+            expect(loaded.object.get("done_reason"), "load", loaded),
+        )
+    )
 
 
 @check(

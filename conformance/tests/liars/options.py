@@ -73,6 +73,15 @@ OPTIONS = [
         refuses("/api/chat", lambda one: None in one.get("options", {}).values()),
     ),
     Liar(
+        "no temperature is none at all",
+        "options/nulls-ignored",
+        options(
+            lambda given: (
+                given.update(temperature=0) if given.get("temperature", 1) is None else None
+            )
+        ),
+    ),
+    Liar(
         "500 out of range",
         "options/out-of-range",
         with_answers(

@@ -36,6 +36,18 @@ def _null(name: str, path: str) -> Lie:
     return refuses(path, lambda fields: name in fields and fields[name] is None)
 
 
+def _stopped_beside(fields: Fields) -> None:
+    """`stop` is read where OpenAI has it."""
+    if "stop" in fields and isinstance(fields.get("options"), dict):
+        fields["options"].setdefault("stop", fields["stop"])
+
+
+def _conversed(fields: Fields) -> None:
+    """Without a prompt the last message is one."""
+    if fields.get("prompt") == "" and fields.get("messages"):
+        fields["prompt"] = fields["messages"][-1]["content"]
+
+
 def _system(fields: Fields, text: str) -> Fields:
     """The request as if it had brought a system text of its own."""
     if "messages" not in fields:
@@ -208,6 +220,8 @@ REPORTED = [
         Lie(flaw="outlives_unstreamed"),
     ),
     Liar("any prefix will do", "core/unknown-route-is-404", Lie(hear=_any_prefix)),
+    Liar("stop stands beside the options", FOREIGN, hears(_stopped_beside, *TALK)),
+    Liar("generate takes messages", FOREIGN, hears(_conversed, "/api/generate")),
     Liar("takes name for the model", FOREIGN, hears(_named, *TALK)),
     Liar("chat has a prompt", FOREIGN, hears(_prompted, *CHAT)),
     Liar("chat looks at images beside messages", FOREIGN, refuses("/api/chat", _beside)),

@@ -92,6 +92,17 @@ HTTP = [
         when("accept", lambda one: replace(one, media_type="text/event-stream")),
     ),
     Liar("asks for a key", "core/authorization-ignored", when("authorization", _text(401))),
+    Liar(
+        "knows bearers only",
+        "core/authorization-ignored",
+        with_answers(
+            lambda heard, one: (
+                Answer(401, value={"error": "unauthorized"})
+                if not heard.headers.get("authorization", "Bearer").startswith("Bearer")
+                else one
+            )
+        ),
+    ),
     Liar("closes after each answer", "core/kept-alive", Lie(keeps_alive=False)),
     Liar(
         "does not read chunks",
