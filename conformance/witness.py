@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from .check import CHECKS, Level, Outcome, Verdict, check, not_judged
+from .check import CHECKS, PASSED, Level, Outcome, Verdict, check, not_judged
 from .evidence import Exchange, Json, Piece, Request, Wrong, shortened
 from .pasted import Sent
 from .said import Said, said_of
@@ -37,14 +37,19 @@ class Fact:
     value: Json
 
 
+def same(known: Json, new: Json) -> Json:
+    """What is known of two facts that have to be equal."""
+    return known if known == new else APART
+
+
 @dataclass(frozen=True, slots=True)
 class Law:
     """One sentence about all answers of some routes, or about what they say together."""
 
     id: str
-    judge: Judges | None = None  # None: it is not about this answer
-    facts: Callable[[Said], Iterable[Fact]] | None = None
-    agree: Agrees = lambda known, new: known if known == new else APART  # what is known then
+    judge: Judges | None  # None of an answer that it is not about
+    facts: Callable[[Said], Iterable[Fact]] | None
+    agree: Agrees  # what is known of two facts
 
 
 LAWS: dict[str, Law] = {}
@@ -59,13 +64,16 @@ class Witness:
     breaches: dict[str, Verdict] = field(default_factory=dict)
     known: dict[str, dict[str, tuple[Json, Exchange]]] = field(default_factory=dict)
     fresh: set[tuple[str, str]] = field(default_factory=set)  # not told to other processes yet
+    told: set[str] = field(default_factory=set)  # laws whose breach other processes know
 
     def hear(self, check: str, setup: Setup, exchanges: Iterable[Exchange]) -> None:
         """Hold the answers to a check's requests to the laws."""
         for got in exchanges:
             said = said_of(got, setup, check)
-            for law in OF_ROUTE[said.route] if said is not None else ():
-                if said is not None and law.id not in self.breaches:
+            if said is None:
+                continue
+            for law in OF_ROUTE[said.route]:
+                if law.id not in self.breaches:
                     self._judge(law, said)
 
     def _judge(self, law: Law, said: Said) -> None:
@@ -73,7 +81,8 @@ class Witness:
             if law.judge is not None:
                 self._keep(law, said, law.judge(said))
             for fact in law.facts(said) if law.facts is not None else ():
-                self._keep(law, said, self._compared(law, fact, said.got))
+                found = self._compared(law, hashed(fact.key), fact.value, said.got)
+                self._keep(law, said, found)
         except Wrong as wrong:
             found = Verdict(Outcome.FAILED, wrong.expected, wrong.actual, evidence=said.got)
             self._keep(law, said, found)
@@ -88,18 +97,18 @@ class Witness:
             reason = f"in an answer that {said.check} got"
             self.breaches[law.id] = replace(found, reason=reason, evidence=said.got)
 
-    def _compared(self, law: Law, fact: Fact, got: Exchange) -> Verdict:
+    def _compared(self, law: Law, key: str, value: Json, got: Exchange) -> Verdict:
         """Whether a fact agrees with what is known of it; then it is known."""
-        facts, key = self.known.setdefault(law.id, {}), hashed(fact.key)
-        value, was = facts.get(key, (fact.value, got))
-        agreed = law.agree(value, fact.value)
+        facts = self.known.setdefault(law.id, {})
+        known, was = facts.get(key, (value, got))
+        agreed = law.agree(known, value)
         if agreed is APART:
-            told = f"the same as before: {shortened(str(value), MAX_TOLD)}"
-            return Verdict(Outcome.FAILED, told, fact.value, evidence=got)
-        if key not in facts or agreed != value:
+            told = f"the same as before: {shortened(str(known), MAX_TOLD)}"
+            return Verdict(Outcome.FAILED, told, value, evidence=got)
+        if key not in facts or agreed != known:
             facts[key] = (agreed, replace(was, pieces=()))  # the request: the rest may be much
             self.fresh.add((law.id, key))
-        return Verdict(Outcome.PASSED)
+        return PASSED
 
     def verdict(self, law: str) -> Verdict:
         """What a law amounts to; ends the check where nothing was heard that it is about."""
@@ -107,7 +116,7 @@ class Witness:
             return self.breaches[law]
         if not self.heard[law]:
             not_judged("no answer was one that it is about")
-        return Verdict(Outcome.PASSED)
+        return PASSED
 
     # -- between processes ------------------------------------------------------------------
 
@@ -115,11 +124,13 @@ class Witness:
         """What was heard since this was asked last, as JSON values."""
         told = {
             "heard": dict(self.heard),
-            "breaches": {law: _document(one) for law, one in self.breaches.items()},
+            "breaches": {law: _document(self.breaches[law])
+                         for law in self.breaches if law not in self.told},
             "known": [[law, key, self.known[law][key][0], _exchange(self.known[law][key][1], 0)]
                       for law, key in sorted(self.fresh)],
         }  # fmt: skip
         self.heard, self.fresh = Counter(), set()
+        self.told.update(self.breaches)
         return told
 
     def learn(self, told: dict[str, Any]) -> None:
@@ -128,16 +139,10 @@ class Witness:
         for law, one in told["breaches"].items():
             self.breaches.setdefault(law, _verdict(one))
         for id, key, value, document in told["known"]:
-            facts = self.known.setdefault(id, {})
-            known, was = facts.get(key, (value, _read_exchange(document)))
-            agreed = LAWS[id].agree(known, value)
-            if agreed is APART:
-                expected = f"the same as before: {shortened(str(known), MAX_TOLD)}"
+            found = self._compared(LAWS[id], key, value, _read_exchange(document))
+            if found is not PASSED:
                 reason = "in an answer that another process got"
-                found = Verdict(Outcome.FAILED, expected, value, reason, _read_exchange(document))
-                self.breaches.setdefault(id, found)
-            else:
-                facts[key] = (agreed, was)
+                self.breaches.setdefault(id, replace(found, reason=reason))
 
 
 def law(
@@ -151,7 +156,7 @@ def law(
     covers: tuple[str, ...] = (),
     breaks: tuple[str, ...] = (),
     facts: bool = False,
-    agree: Agrees | None = None,
+    agree: Agrees = same,
 ) -> Callable[[Callable[[Said], Any]], Callable[[Said], Any]]:
     """Make a law, and the check that tells what came of it, of a function that has a sentence.
 
@@ -160,10 +165,9 @@ def law(
     """
 
     def enter(run: Callable[[Said], Any]) -> Callable[[Said], Any]:
-        one = Law(id, None if facts else run, run if facts else None)
-        LAWS[id] = one = one if agree is None else replace(one, agree=agree)
+        LAWS[id] = Law(id, None if facts else run, run if facts else None, agree)
         for route in routes:
-            OF_ROUTE[route].append(one)
+            OF_ROUTE[route].append(LAWS[id])
 
         def judged(target: Target) -> Verdict:
             witness = target.witness or Witness()

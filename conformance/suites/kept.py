@@ -212,7 +212,6 @@ def metadata(target: Target) -> Verdict:
     return every(
         (
             expect({key: known.get(key) for key in wanted}, wanted),
-            expect(known["tokenizer.ggml.add_bos_token"] is True, True),  # which 1 equals
             expect_that(holds, "layer_norm_rms_epsilon of 1e-05", small),
             expect({key: shapes.get(key) for key in kinds}, kinds),
             expect_that(order in ORDERS, "tensors in the order of the file", order),

@@ -49,7 +49,7 @@ def load(target: Target, **fields: Json) -> Record:
     target.post("/api/generate", {"model": target.model, "keep_alive": "5m", **fields}).ok.object[
         "done"
     ]
-    entry = _await(lambda: listed(target))
+    entry = awaited(lambda: listed(target))
     if entry is None:
         raise Wrong("the loaded model in /api/ps", target.exchanges[-1].loose_text[:300])
     return entry
@@ -60,11 +60,11 @@ def unload(target: Target) -> None:
     for name in (target.setup.model, target.setup.plain):
         if name is not None:
             target.post("/api/generate", model=name, keep_alive=0)
-    if not _await(lambda: listed(target) is None):
+    if not awaited(lambda: listed(target) is None):
         raise Wrong("the model to leave /api/ps after keep_alive 0", listed(target))
 
 
-def _await(look: Callable[[], Found]) -> Found:
+def awaited(look: Callable[[], Found]) -> Found:
     """What `look` gives, as soon as it is something; at the deadline whatever it is."""
     end = time.monotonic() + DEADLINE_S
     while True:
@@ -108,7 +108,7 @@ def unloaded_on_demand(target: Target) -> Verdict:
             got = target.post(path, model=target.model, keep_alive=0)
             if got.ok.object["done_reason"] != "unload":
                 return expect(got.object["done_reason"], "unload", got)
-    gone = _await(lambda: listed(target) is None)
+    gone = awaited(lambda: listed(target) is None)
     return expect_that(gone, "the model to leave /api/ps", listed(target))
 
 
@@ -126,7 +126,7 @@ def zero_after_an_answer(target: Target) -> Verdict:
     load(target)
     got = target.chat(keep_alive=0)
     answered = expect(read(got).reason in ("stop", "length"), True, got)
-    gone = _await(lambda: listed(target) is None)
+    gone = awaited(lambda: listed(target) is None)
     return every((answered, expect_that(gone, "the model to leave /api/ps", listed(target))))
 
 
@@ -143,7 +143,7 @@ def expires(target: Target) -> Verdict:
     """A model is let go when its keep_alive has passed without a request."""
     unload(target)
     target.post("/api/generate", model=target.model, keep_alive=0.5).ok.object["done"]
-    gone = _await(lambda: listed(target) is None)
+    gone = awaited(lambda: listed(target) is None)
     target.post("/api/generate", model=target.model, keep_alive="5m")
     return expect_that(gone, "the model to leave /api/ps after half a second", "it stays")
 
@@ -162,7 +162,7 @@ def keep_alive_forms(target: Target) -> Verdict:
     load(target)
     for given, seconds in ((600, 600), (90.5, 90.5), ("90s", 90), ("1h30m", 5400), ("1.5h", 5400)):
         read(target.chat(keep_alive=given, options={"num_predict": 1}))
-        if not _await(lambda seconds=seconds: abs(_left(target) - seconds) <= 30):  # type: ignore[misc]
+        if not awaited(lambda seconds=seconds: abs(_left(target) - seconds) <= 30):  # type: ignore[misc]
             told = f"keep_alive {given!r}: expires in {_left(target):.0f} s"
             return expect_that(False, f"expires in about {seconds} s", told)
     return PASSED
@@ -184,7 +184,7 @@ def expires_at_stands(target: Target) -> Verdict:
     for given, seconds, wait_s in ((90.5, 90.5, 0), ("2m0.5s", 120.5, 2 * SLACK_S)):
         got = target.chat(keep_alive=given, options={"num_predict": 1})
         ended = moment(got.ok.object["created_at"])
-        _await(lambda seconds=seconds: abs(_left(target) - seconds) <= 30)  # type: ignore[misc]
+        awaited(lambda seconds=seconds: abs(_left(target) - seconds) <= 30)  # type: ignore[misc]
         time.sleep(wait_s)
         left = _expiry(target) - ended
         if abs(left - seconds) > SLACK_S:
@@ -206,7 +206,7 @@ def keep_alive_forever(target: Target) -> Verdict:
     """A negative keep_alive means for ever: expires_at lies years ahead."""
     for given in (-1, "-1m"):
         read(target.chat(keep_alive=given, options={"num_predict": 1}))
-        if not _await(lambda: _left(target) > FAR_S):
+        if not awaited(lambda: _left(target) > FAR_S):
             return expect_that(False, "years", f"keep_alive {given!r}: {_left(target):.0f} s")
     load(target, keep_alive="5m")
     return PASSED

@@ -15,7 +15,7 @@ from ..check import (
     not_judged,
 )
 from ..clients import CHATTERS, CONTINUE, JS, LANGCHAIN, LLAMAINDEX, PYTHON, SDKS
-from ..evidence import Exchange, Json
+from ..evidence import Exchange
 from ..reply import read
 from ..target import Target
 
@@ -35,7 +35,6 @@ RETIRED = {
     "parallama": 1,
 }
 DRAWS = 6  # of equals: all alike by chance once in thousands
-HEATS: tuple[dict[str, Json], ...] = ({"temperature": 0.8}, {"temperature": None})
 MIN_WORDS = 30  # of an ordinary model's answer, for a bound of 12 tokens to be felt
 
 
@@ -145,16 +144,11 @@ def nulls_ignored(target: Target) -> Verdict:
     got = target.chat(options=nulls)
     if not target.setup.scripted:
         return expect(read(got).text, plain, got)
-    usual, drawn = ([_drawn(target, seed, **given) for seed in range(DRAWS)] for given in HEATS)
+    usual, drawn = (
+        [read(target.draw("uniform", seed=seed, temperature=heat)).text for seed in range(DRAWS)]
+        for heat in (0.8, None)
+    )
     return every((expect(read(got).text, plain, got), expect(drawn, usual)))
-
-
-def _drawn(target: Target, seed: int, **options: Json) -> str:
-    """What is drawn of equals, with the usual temperature unless the options have one."""
-    ask = {"model": target.model, "raw": True, "stream": False}
-    given = {"top_k": 0, "top_p": 1.0, "num_predict": 1, "seed": seed, **options}
-    prompt = target.distribution("uniform").prompt
-    return read(target.post("/api/generate", ask, prompt=prompt, options=given)).text
 
 
 @check(

@@ -30,8 +30,7 @@ from .arrival import LEFT, LEFT_S, requires_plain, talk
 from .busy import offered
 from .concurrency import Question, beside, text
 from .create import GGUF
-from .lifecycle import _await as awaited
-from .lifecycle import listed, load, unload
+from .lifecycle import awaited, listed, load, unload
 from .manage import tagged
 
 ABANDONED, LEFT_TO_MAKE = 8, 1500  # answers, and tokens of each

@@ -16,9 +16,9 @@ from ..moments import moment
 from ..provision import create
 from ..target import Target
 from .busy import offered
-from .lifecycle import FAR_S, listed, load, unload
-from .lifecycle import _await as awaited
+from .lifecycle import FAR_S, awaited, listed, load, unload
 from .manage import tagged
+from .residency import running
 
 NEAR_S = 30.0
 SOON_S = 0.5  # the end of an answer is seen to after it
@@ -39,11 +39,6 @@ EMPTY: dict[str, tuple[dict[str, Json], ...]] = {
     "/api/generate": ({}, {"prompt": ""}, {"prompt": None}),
     "/api/chat": ({}, {"messages": []}, {"messages": None}),
 }
-
-
-def _entry(target: Target, name: str) -> Record | None:
-    models = target.get("/api/ps").ok.object["models"]
-    return next((one for one in models if one["name"] == tagged(name)), None)
 
 
 def _left(entry: Record | None) -> float:
@@ -197,7 +192,7 @@ def every_answer_sets_the_clock(target: Target) -> Verdict:
 
 def _expires(target: Target, name: str) -> float:
     """When a model is let go; ours may be told by the name of another of its weights."""
-    entry = _entry(target, name) or listed(target)
+    entry = running(target).get(tagged(name)) or listed(target)
     if entry is None:
         raise Wrong(f"{name} in /api/ps", target.exchanges[-1].loose_text[:300])
     return moment(entry["expires_at"])

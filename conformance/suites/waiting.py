@@ -29,8 +29,7 @@ from ..schema import violation
 from ..target import Target, encoded
 from .arrival import requires_plain, talk
 from .concurrency import Question, beside, text
-from .lifecycle import _await as awaited
-from .lifecycle import listed, load, unload
+from .lifecycle import awaited, listed, load, unload
 from .manage import tagged
 from .residency import other_weights, running
 
