@@ -154,10 +154,11 @@ def empty_keeps(target: Target) -> Verdict:
     name = target.temporary("keeps")
     create(target, name, **{"from": base, "system": "", "template": ""})
     bare = from_weights(target, "bare")
-    told = [target.post("/api/show", model=one).ok.object.get("system") for one in (name, bare)]
-    same = target.post("/api/show", model=name).object["template"]
-    script = load_script()
-    return every((expect(told, ["Be brief.", None]), expect(same, script.template)))
+    was, kept, left = (
+        target.post("/api/show", model=one).ok.object for one in (target.model, name, bare)
+    )
+    told = [kept.get("system"), left.get("system"), kept["template"]]
+    return expect(told, ["Be brief.", None, was["template"]])
 
 
 @check(

@@ -240,8 +240,7 @@ def running(target: Target) -> dict[str, Record]:
 def two_models(target: Target) -> Verdict:
     """Two loaded models are listed, the longest to stay first; unloading one leaves the other."""
     name = other_weights(target, "other")
-    load(target, keep_alive="1h")
-    mine, other = next(one for one in running(target) if target.setup.token in one), tagged(name)
+    mine, other = load(target, keep_alive="1h")["name"], tagged(name)
     said = [read(target.chat(model=name, keep_alive="10m", options={"num_predict": 2}))]
     said.append(read(target.chat(options={"num_predict": 2})))
     names = [one for one in running(target) if one in (mine, other)]
@@ -281,10 +280,14 @@ def two_models_at_once(target: Target) -> Verdict:
     name = other_weights(target, "second")
     short = {"num_predict": 20}
 
-    alone = text(Question("count", False, options=short).ask(target))
-    models = (target.model, name, target.model, name)
+    models = (target.model, name) * 2
     asked = [Question("count", False, options=short, fields={"model": one}) for one in models]
+    alone = [text(asked[0].ask(target))] * 4  # the scripted ones say the same
+    if not target.setup.scripted:
+        alone[1::2] = [text(asked[1].ask(target))] * 2
+        target.post("/api/generate", model=name, keep_alive=0)
+        awaited(lambda: tagged(name) not in running(target))
     got = target.at_once([partial(one.ask, target) for one in asked])
-    verdict = beside(target, asked, [alone] * 4, got, text)
+    verdict = beside(target, asked, alone, got, text)
     target.post("/api/generate", model=name, keep_alive=0)
     return verdict

@@ -55,6 +55,7 @@ INTEGERS = ("seed", "num_predict", "top_k", "repeat_last_n", "num_keep", "num_ct
 FLOATS = ("temperature", "top_p", "min_p", "typical_p", "repeat_penalty", "presence_penalty",
           "frequency_penalty")  # fmt: skip
 OF_LOADING = ("num_batch", "num_gpu", "main_gpu", "num_thread", "draft_num_predict")
+HOSTS = ("registry.ollama.ai/library/", "registry.ollama.ai/", "")  # by slashes of a name
 NULLS: dict[str, Json] = dict.fromkeys(
     ("format", "keep_alive", "options", "think", "truncate", "shift", "logprobs", "top_logprobs")
 )
@@ -263,7 +264,7 @@ def _sent(target: Target, path: str, body: bytes) -> Exchange:
 )
 def echoed_on_both_routes(target: Target) -> Verdict:
     """A name with its host comes back so; a bad one is 400 in chat, too; a key is no matter."""
-    names = [f"registry.ollama.ai/{target.model}"]
+    names = [f"{HOSTS[target.model.count('/')]}{target.model}"]
     if "create" not in target.setup.absent:
         bare = f"parallama-check-{target.setup.token}-bare"
         target.created.append(bare)

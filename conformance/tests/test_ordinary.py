@@ -5,6 +5,7 @@ What is in here was first seen when servers from PyPI and npm were judged.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -14,10 +15,13 @@ import pytest
 
 from ..address import parse_address
 from ..check import CHECKS
+from ..provision import create
 from ..run import judge, prepare
+from ..script import Recital
 from ..setup import Setup
-from ..target import NOBODY
+from ..target import NOBODY, Target
 from .honest import TRUTH, Answer, Heard, Lie, serving_server
+from .kinds import TEXT
 from .test_liars import THREADS, provided
 
 READ_BODIES = (
@@ -32,39 +36,72 @@ READ_BODIES = (
     "safety/long-bodies",
 )
 TIMED = ("transfer", "lifecycle")
+CHATML = (
+    "{{- range .Messages }}<|im_start|>{{ .Role }}\n{{ .Content }}<|im_end|>\n{{ end }}"
+    "<|im_start|>assistant\n"
+)
+WORDS = ("and", "he", "of", "sea", "the", "then", "was", "wind")
 TALK = ("/api/chat", "/api/generate")
 DENIED = Answer(403, value={"error": {"message": "disabled by the router"}})
+
+
+class Talk(dict[str, Recital]):
+    """What is known, and of all prompts of another template some answer or other."""
+
+    def get(self, prompt: str, default: object = None) -> Recital | None:  # type: ignore[override]
+        """The recital of a prompt; ours has a hundred words and more."""
+        if "<|im_start|>" not in prompt:
+            return super().get(prompt)
+        drawn = random.Random(repr(prompt))
+        said = " ".join(drawn.choices(WORDS, k=drawn.randrange(100, 200)))
+        count = said.count(" ") + 2
+        return replace(self["..."], prompt=prompt, output=said, output_tokens=count,
+                       prompt_tokens=len(prompt) // 3 + 1, ends=True)  # fmt: skip
 
 
 @contextmanager
 def ordinary(lie: Lie = TRUTH) -> Iterator[Setup]:
     """A server with a model that its user named, and of which we know no word."""
     with serving_server(lie) as server:
-        named = provided(server).model
-        assert named is not None
-        yield prepare(parse_address(server.url), named, silence_s=5.0)
+        provided(server)
+        house = server.house
+        mine = replace(house.models.popitem()[1], template=CHATML, digest="a" * 64, kind=TEXT)
+        house.models["mine:latest"] = mine
+        prose = house.script.recitals["prose"]
+        house.reciter.known = Talk({**house.reciter.known, "...": prose})
+        setup = prepare(parse_address(server.url), "mine", silence_s=5.0)
+        yield replace(setup, scripted=False)  # it would recite what it is asked raw
 
 
-def verdicts(setup: Setup, ids: tuple[str, ...]) -> dict[str, str]:
+def verdicts(setup: Setup, ids: tuple[str, ...], threads: int) -> dict[str, str]:
     """How each of these checks ends."""
-    with ThreadPoolExecutor(THREADS) as pool:
+    with ThreadPoolExecutor(threads) as pool:
         lines = pool.map(lambda id: judge(replace(CHECKS[id], race=False), setup), ids)
         return {line["id"]: f"{line['verdict']}: {line['actual']}" for line in lines}
 
 
-def failed(setup: Setup, *ids: str) -> dict[str, str]:
+def failed(setup: Setup, *ids: str, threads: int = THREADS) -> dict[str, str]:
     """Those that are findings."""
-    found = verdicts(setup, ids).items()
+    found = verdicts(setup, ids, threads).items()
     return {id: told for id, told in found if told.startswith(("failed", "not_test", "errored"))}
 
 
 def test_ordinary_model_gives_no_alarm() -> None:
-    """A model whose answers are short and not known: what cannot be judged is not."""
+    """A model whose words and template are its own: what cannot be judged is not."""
     with ordinary() as setup:
-        own = replace(setup, scripted=False, token=f"{setup.token}-own")
         calm = [id for id, one in CHECKS.items()
                 if not (one.race or one.alone or one.group in TIMED)]  # fmt: skip
-        assert failed(own, *calm) == {}
+        assert failed(setup, *calm) == {}
+
+
+def test_ordinary_model_comes_and_goes_without_alarm() -> None:
+    """Also where models that the suite creates talk and are loaded beside it."""
+    with ordinary() as setup:
+        target = Target(setup)
+        create(target, target.temporary("beside"), **{"from": "mine"})
+        target.post("/api/generate", model=target.created[0], keep_alive="5m")
+        ids = [id for id, one in CHECKS.items() if one.group == "lifecycle" and not one.race]
+        assert failed(setup, *ids, threads=1) == {}
 
 
 def anybody(heard: Heard) -> Heard:
