@@ -3,7 +3,8 @@
 Two checks an option, from one table. What is heeded is judged by two values that must give two
 answers: one that leaves a single thing to say and one that does not. Where several draws have to
 differ there are ten of twenty letters, the likeliest 0.2: an honest server draws ten alike with a
-chance of 1.2e-7. Where they have to be alike nothing is left to chance.
+chance of 1.2e-7. Where they have to be alike nothing is left to chance. `_ordinary` judges most of
+them of models whose words are not known.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from ..evidence import Exchange, Json, Wrong
 from ..parameters import PARAMETERS, Parameter
 from ..reply import read
 from ..target import Target
+from ._ordinary import HEEDED
 
 DRAWS = 10
 LONG = "a b c d " * 200  # a thousand tokens or so; no recital
@@ -135,7 +137,6 @@ def heeds_num_predict(target: Target) -> Verdict:
 
 def heeds_num_ctx(target: Target) -> Verdict:
     """A thousand tokens do not fit 256, and do fit 2048."""
-    _ = target.script
     small, large = (prompt_tokens(target, num_ctx=size) for size in (256, 2048))
     holds = 0 < small <= 256 < large
     return expect_that(holds, "at most 256 tokens read, and then all", [small, large])
@@ -143,7 +144,6 @@ def heeds_num_ctx(target: Target) -> Verdict:
 
 def heeds_num_keep(target: Target) -> Verdict:
     """What is kept of a prompt that is cut is not counted among what is cut."""
-    _ = target.script
     few, many = (prompt_tokens(target, num_keep=kept) for kept in (0, 100))
     return expect_that(few < many, "fewer tokens read with num_keep 0 than with 100", [few, many])
 
@@ -190,7 +190,8 @@ def enter(one: Parameter) -> None:
         return accepted(target, one.name)
 
     def heeds(target: Target) -> Verdict:
-        return HEEDS[one.name](target)
+        known = target.setup.scripted or one.name not in HEEDED
+        return (HEEDS if known else HEEDED)[one.name](target)
 
     accepts.__doc__ = f"A request with the option `{one.name}` is answered."
     heeds.__doc__ = f"`{one.name}` has an effect: two values of it give two answers."

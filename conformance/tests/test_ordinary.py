@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -17,11 +18,13 @@ from ..address import parse_address
 from ..check import CHECKS
 from ..provision import create
 from ..run import judge, prepare
-from ..script import Recital
 from ..setup import Setup
+from ..suites._ordinary import HEEDED
 from ..target import NOBODY, Target
 from .honest import TRUTH, Answer, Heard, Lie, serving_server
 from .kinds import TEXT
+from .lies import forgets_option
+from .reciter import RIVALS, Reciter, Token
 from .test_liars import THREADS, provided
 
 READ_BODIES = (
@@ -40,23 +43,30 @@ CHATML = (
     "{{- range .Messages }}<|im_start|>{{ .Role }}\n{{ .Content }}<|im_end|>\n{{ end }}"
     "<|im_start|>assistant\n"
 )
+RARE = ("again", "never")
 WORDS = ("and", "he", "of", "sea", "the", "then", "was", "wind")
 TALK = ("/api/chat", "/api/generate")
 DENIED = Answer(403, value={"error": {"message": "disabled by the router"}})
 
 
-class Talk(dict[str, Recital]):
-    """What is known, and of all prompts of another template some answer or other."""
+class Talker(Reciter):
+    """Recites what is known, and answers prompts of another template with words of its own."""
 
-    def get(self, prompt: str, default: object = None) -> Recital | None:  # type: ignore[override]
-        """The recital of a prompt; ours has a hundred words and more."""
+    def _tokens(self, prompt: str, options: dict[str, Any]) -> tuple[list[Token], bool]:
         if "<|im_start|>" not in prompt:
-            return super().get(prompt)
-        drawn = random.Random(repr(prompt))
-        said = " ".join(drawn.choices(WORDS, k=drawn.randrange(100, 200)))
-        count = said.count(" ") + 2
-        return replace(self["..."], prompt=prompt, output=said, output_tokens=count,
-                       prompt_tokens=len(prompt) // 3 + 1, ends=True)  # fmt: skip
+            return super()._tokens(prompt, options)
+        one_left = (
+            options["temperature"] == 0
+            or options["top_k"] == 1
+            or options["top_p"] < 0.01
+            or options["min_p"] == 1.0
+        )
+        seed = None if options["seed"] == -1 else options["seed"]
+        drawn = random.Random(repr(prompt) if one_left else seed)
+        penalised = options["repeat_penalty"] > 2 and options["repeat_last_n"]
+        words = RARE if penalised or options["frequency_penalty"] > 1 else WORDS
+        said = [f"{drawn.choice(words)}, " for _ in range(150)]
+        return [Token(one, -0.001, ((one, -0.001), *RIVALS)) for one in said], True
 
 
 @contextmanager
@@ -67,8 +77,7 @@ def ordinary(lie: Lie = TRUTH) -> Iterator[Setup]:
         house = server.house
         mine = replace(house.models.popitem()[1], template=CHATML, digest="a" * 64, kind=TEXT)
         house.models["mine:latest"] = mine
-        prose = house.script.recitals["prose"]
-        house.reciter.known = Talk({**house.reciter.known, "...": prose})
+        house.reciter = Talker(house.script)
         setup = prepare(parse_address(server.url), "mine", silence_s=5.0)
         yield replace(setup, scripted=False)  # it would recite what it is asked raw
 
@@ -102,6 +111,16 @@ def test_ordinary_model_comes_and_goes_without_alarm() -> None:
         target.post("/api/generate", model=target.created[0], keep_alive="5m")
         ids = [id for id, one in CHECKS.items() if one.group == "lifecycle" and not one.race]
         assert failed(setup, *ids, threads=1) == {}
+
+
+@pytest.mark.parametrize("option", HEEDED)
+def test_options_of_an_ordinary_model_are_judged(option: str) -> None:
+    """That it is heeded, or not, shows in words that nobody knows."""
+    id = f"options/heeds/{option.replace('_', '-')}"
+    with ordinary() as setup:
+        assert verdicts(setup, (id,), 1) == {id: "passed: None"}
+    with ordinary(forgets_option(option)) as setup:
+        assert verdicts(setup, (id,), 1)[id].startswith("failed")
 
 
 def anybody(heard: Heard) -> Heard:
