@@ -1,9 +1,9 @@
 """How an option shows in what a model says whose words nobody knows. No check is in here.
 
 What is said is not judged, only what is the same and what is not. Draws that leave one thing to
-say are alike, but for one: a backend may break a near tie otherwise the second time. Hot draws
-part: twelve of 24 tokens at temperature 1.5 with fewer than three texts among them would take a
-model that is sure of every word of its story.
+say begin alike, but for one: a backend may break a near tie otherwise. Hot draws part: twelve of 24
+tokens at temperature 1.5 with fewer than three texts among them would take a model that is sure of
+every word of its story.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from ..target import Target
 
 HOT: dict[str, Json] = {"temperature": 1.5, "top_k": 100, "top_p": 1.0, "min_p": 0.0}
 LENGTH = 24  # tokens of a draw
+BEGUN = 24  # characters of a draw; later a near tie may fall either way
 COUNTED = 48  # tokens of what is counted
 ALIKE, HOT_DRAWS, SEVERAL = 4, 12, 3
 ENOUGH = 8  # times that a mark comes back for its penalty to be felt
-SHORT = 20  # characters: too few to be stopped in the middle of
 
 
 def said(target: Target, id: str, **options: Json) -> str:
@@ -38,7 +38,7 @@ def cools(**narrow: Json) -> Callable[[Target], Verdict]:
     """A check that hot draws part, and with these options do so no longer."""
 
     def run(target: Target) -> Verdict:
-        cold = {drawn(target, {"seed": n, **narrow}) for n in range(ALIKE)}
+        cold = {drawn(target, {"seed": n, **narrow})[:BEGUN] for n in range(ALIKE)}
         hot: set[str] = set()
         for n in range(HOT_DRAWS):
             hot.add(drawn(target, {"seed": ALIKE + n}))
@@ -67,13 +67,13 @@ def penalises(off: dict[str, Json], on: dict[str, Json]) -> Callable[[Target], V
 
 
 def stops(target: Target) -> Verdict:
-    """An answer ends before what stands in the middle of it, where that is a stop string."""
+    """An answer ends before what stands in its beginning, where that is a stop string."""
     whole = said(target, "count", num_predict=COUNTED)
-    if len(whole) < SHORT:
+    if len(whole) < 2 * BEGUN:
         not_judged("the model says too little to be stopped")
-    stop = whole[len(whole) // 2 :][:5]
+    stop = whole[BEGUN // 2 :][:5]
     found = said(target, "count", num_predict=COUNTED, stop=[stop])
-    held = stop not in found and len(found) < len(whole)
+    held = stop not in found and len(found) < BEGUN
     return expect_that(held, f"an answer that ends before {stop!r}", found)
 
 

@@ -16,6 +16,7 @@ from ..calm import abandoned, calmly, quiet_ms
 from ..check import MUST, PASSED, SHOULD, Verdict, check, every, expect, expect_that, not_testable
 from ..clients import CHATTERS, SDKS
 from ..evidence import Exchange, Json, Request
+from ..likeness import expect_again
 from ..moments import moment
 from ..reply import read
 from ..target import NOBODY, Target, encoded
@@ -218,7 +219,9 @@ def hang_up_leaves_nothing(target: Target) -> Verdict:
     hang_up_anywhere(target)
     time.sleep(0.05)  # until the target has seen that they are gone
     after = [ask() for ask in asks]
-    return every(expect(summed(got), was, got) for got, was in zip(after, alone, strict=True))
+    return every(
+        expect_again(target, summed(got), was, got) for got, was in zip(after, alone, strict=True)
+    )
 
 
 @check(
@@ -365,7 +368,7 @@ def body_in_pieces(target: Target) -> Verdict:
         [whole[:-30], *(bytes([byte]) for byte in whole[-30:])],
     )
     return every(
-        expect(summed(got := send_parts(target, request, parts, 0.005)), alone, got)
+        expect_again(target, summed(got := send_parts(target, request, parts, 0.005)), alone, got)
         for parts in ways
     )
 

@@ -7,8 +7,9 @@ from functools import partial
 from typing import Any
 
 from ..calm import abandoned, quickest
-from ..check import MUST, Verdict, check, expect, expect_that
+from ..check import MUST, Verdict, check, expect_that
 from ..clients import CHATTERS
+from ..likeness import expect_again
 from ..target import Target
 from .busy import meanwhile
 from .concurrency import Question, beside, text
@@ -79,4 +80,4 @@ def hang_up_leaves_others(target: Target) -> Verdict:
     with meanwhile(target, staying) as end:
         target.request("POST", "/api/chat", leaver, None, hang_up_after=3)
         got = end()
-    return expect(summed(got), alone, got)
+    return expect_again(target, summed(got), alone, got)

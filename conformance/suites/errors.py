@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..check import MUST, PASSED, SHOULD, Verdict, check, every, expect, expect_error, expect_that
 from ..clients import CHATTERS, JS, LANGCHAIN, LITELLM, OPEN_WEBUI, PYTHON, SDKS
 from ..evidence import Exchange, Json
+from ..likeness import expect_again
 from ..reply import read
 from ..target import NOBODY, Target
 
@@ -216,7 +217,7 @@ def unknown_fields_ignored(target: Target) -> Verdict:
     odd = target.chat(
         messages=messages, foo={"bar": 1}, max_tokens=1, stop=["e"], tool_choice="none"
     )
-    return expect(read(odd).text, plain, odd)
+    return expect_again(target, read(odd).text, plain, odd)
 
 
 @check(
@@ -234,7 +235,7 @@ def nulls_are_absent(target: Target) -> Verdict:
     nulls: dict[str, Json] = dict.fromkeys(names)
     options = {"num_ctx": None, "stop": None, "top_k": None}
     got = target.generate(options=options, **nulls)
-    return expect(read(got).text, whole, got)
+    return expect_again(target, read(got).text, whole, got)
 
 
 @check(

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import math
 
-from ..check import MUST, PASSED, SHOULD, Verdict, check, every, expect, expect_error, expect_that
+from ..check import (
+    MUST,
+    PASSED,
+    SHOULD,
+    Verdict,
+    check,
+    every,
+    expect,
+    expect_error,
+    expect_that,
+    not_judged,
+)
 from ..clients import LANGCHAIN
 from ..evidence import Exchange, Record, Wrong
 from ..reply import read
@@ -97,12 +108,15 @@ def _well_formed(entry: Record) -> bool:
 def cover_the_text(target: Target) -> Verdict:
     """The entries' tokens together are the text, streamed or not: one for each token."""
     bound = {"num_predict": 10}
+    answers = (
+        target.chat("count", logprobs=True, options=bound),
+        target.generate("count", logprobs=True, stream=True, options=bound),
+    )
+    if not target.setup.scripted and any(read(got).thinking for got in answers):
+        not_judged("the model thinks: the tokens of its tags are no text")
     return every(
         verdict
-        for got in (
-            target.chat("count", logprobs=True, options=bound),
-            target.generate("count", logprobs=True, stream=True, options=bound),
-        )
+        for got in answers
         for verdict in (
             expect("".join(str(one["token"]) for one in entries(got)), read(got).text, got),
             expect(len(entries(got)), 10, got),

@@ -16,6 +16,7 @@ from ..check import (
 )
 from ..clients import CHATTERS, CONTINUE, JS, LANGCHAIN, LLAMAINDEX, PYTHON, SDKS
 from ..evidence import Exchange
+from ..likeness import expect_again
 from ..reply import read
 from ..target import Target
 
@@ -77,8 +78,9 @@ def cut_is_a_prefix(target: Target) -> Verdict:
     shorter = read(got).text
     if not target.setup.scripted and len(longer.split()) < MIN_WORDS:
         not_judged(f"the unbounded answer is short itself: {longer!r}")
-    holds = longer.startswith(shorter) and 0 < len(shorter) < len(longer)
-    return expect_that(holds, f"a beginning of {longer!r}", shorter, got)
+    begins = expect_again(target, shorter, longer[: len(shorter)], got)
+    cut = 0 < len(shorter) < len(longer)
+    return every((begins, expect_that(cut, f"a beginning of {longer!r}", shorter, got)))
 
 
 @check(
@@ -126,7 +128,7 @@ def unknown_ignored(target: Target) -> Verdict:
     """Unknown and retired options are ignored; clients still send them."""
     plain = read(target.chat()).text
     got = target.chat(options=RETIRED)
-    return expect(read(got).text, plain, got)
+    return expect_again(target, read(got).text, plain, got)
 
 
 @check(
@@ -143,7 +145,7 @@ def nulls_ignored(target: Target) -> Verdict:
     plain = read(target.chat()).text
     got = target.chat(options=nulls)
     if not target.setup.scripted:
-        return expect(read(got).text, plain, got)
+        return expect_again(target, read(got).text, plain, got)
     usual, drawn = (
         [read(target.draw("uniform", seed=seed, temperature=heat)).text for seed in range(DRAWS)]
         for heat in (0.8, None)

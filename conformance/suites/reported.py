@@ -7,6 +7,7 @@ import base64
 from ..check import MUST, SHOULD, Verdict, check, every, expect
 from ..clients import CHATTERS, CONTINUE, GO, LANGCHAIN, OPEN_WEBUI, PYTHON, SDKS
 from ..evidence import Exchange, Json
+from ..likeness import expect_again
 from ..provision import create
 from ..reply import read
 from ..target import NOBODY, Target
@@ -120,7 +121,10 @@ def fields_of_others(target: Target) -> Verdict:
     loaded = target.generate(prompt="", messages=[{"role": "user", "content": "Hello"}])
     return every(
         (
-            *(expect(read(odd).text, read(plain).text, odd) for plain, odd in (chat, generate)),
+            *(
+                expect_again(target, read(odd).text, read(plain).text, odd)
+                for plain, odd in (chat, generate)
+            ),
             expect(loaded.object.get("done_reason"), "load", loaded),
         )
     )

@@ -14,6 +14,7 @@ from ..arithmetic import NEVER, Sampling, chances, fit, load_logits
 from ..check import MUST, PASSED, SHOULD, Verdict, check, every, expect, expect_that
 from ..clients import LANGCHAIN, LLAMAINDEX, SDKS
 from ..evidence import Json
+from ..likeness import expect_again
 from ..reply import read
 from ..target import Target
 
@@ -56,7 +57,7 @@ def seed_repeats(target: Target) -> Verdict:
     first, again = (
         read(target.chat("prose", options={**hot, "seed": seed})).text for seed in (3, 3)
     )
-    ours = expect(again, first)
+    ours = expect_again(target, again, first)
     if not target.setup.scripted:
         return ours
     drawn = draws(target, "uniform", 16)

@@ -25,6 +25,7 @@ from ..check import (
 )
 from ..clients import CHATTERS, GO, JS, OPEN_WEBUI, SDKS
 from ..evidence import Exchange, Json, Record, Request
+from ..reply import read
 from ..schema import violation
 from ..target import Target, encoded
 from .arrival import requires_plain, talk
@@ -295,8 +296,8 @@ def line_for_a_load(target: Target) -> Verdict:
             told = f"{got.error_text!r} after {got.elapsed_ms:.0f} ms"
             return expect_that(False, "`server busy` at once", told, got)
     if not target.setup.scripted:  # batches round
-        texts = [text(one) for one in served]
-        return expect_that(bool(texts) and all(texts), "a text for each", texts)
+        said = [f"{read(one).thinking}{read(one).text}" for one in served]
+        return expect_that(bool(said) and all(said), "an answer for each", said)
     somebody = expect_that(bool(served), "somebody to be served", "nobody", answers[0])
     count = len(served)
     return every((somebody, beside(target, [question] * count, [alone] * count, served, text)))

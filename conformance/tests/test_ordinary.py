@@ -16,10 +16,12 @@ import pytest
 
 from ..address import parse_address
 from ..check import CHECKS
-from ..provision import create
+from ..provision import create, upload
 from ..run import judge, prepare
+from ..script import weights
 from ..setup import Setup
 from ..suites._ordinary import HEEDED
+from ..suites.create import GGUF
 from ..target import NOBODY, Target
 from .honest import TRUTH, Answer, Heard, Lie, serving_server
 from .kinds import TEXT
@@ -43,7 +45,16 @@ CHATML = (
     "{{- range .Messages }}<|im_start|>{{ .Role }}\n{{ .Content }}<|im_end|>\n{{ end }}"
     "<|im_start|>assistant\n"
 )
+THINKS = (
+    "{{- if or .System .Tools }}<|im_start|>system\n{{ .System }}"
+    "{{- range .Tools }}<tool_call>{{ .Function }}{{ end }}<|im_end|>\n{{ end }}"
+    "{{- range .Messages }}<|im_start|>{{ .Role }}\n"
+    "{{ if .Thinking }}<think>{{ .Thinking }}</think>{{ end }}{{ .Content }}"
+    "{{ range .ToolCalls }}<tool_call>{{ .Function }}</tool_call>{{ end }}<|im_end|>\n{{ end }}"
+    "<|im_start|>assistant\n{{ if and $.IsThinkSet (not $.Think) }}<think>\n\n</think>\n\n{{ end }}"
+)
 RARE = ("again", "never")
+NOISE = random.Random(5)
 WORDS = ("and", "he", "of", "sea", "the", "then", "was", "wind")
 TALK = ("/api/chat", "/api/generate")
 DENIED = Answer(403, value={"error": {"message": "disabled by the router"}})
@@ -51,6 +62,9 @@ DENIED = Answer(403, value={"error": {"message": "disabled by the router"}})
 
 class Talker(Reciter):
     """Recites what is known, and answers prompts of another template with words of its own."""
+
+    ties: float = 0.0  # share of answers in which a near tie falls the other way
+    thinks: bool = False
 
     def _tokens(self, prompt: str, options: dict[str, Any]) -> tuple[list[Token], bool]:
         if "<|im_start|>" not in prompt:
@@ -66,19 +80,27 @@ class Talker(Reciter):
         penalised = options["repeat_penalty"] > 2 and options["repeat_last_n"]
         words = RARE if penalised or options["frequency_penalty"] > 1 else WORDS
         said = [f"{drawn.choice(words)}, " for _ in range(150)]
+        if NOISE.random() < self.ties:
+            parted = NOISE.randrange(8, 40)
+            said[parted:] = [f"{NOISE.choice(words)}, " for _ in said[parted:]]
+        if self.thinks and not prompt.endswith("</think>\n\n"):
+            said = ["<think>", "\n", *said[:60], "\n", "</think>", "\n\n", *said[60:]]
         return [Token(one, -0.001, ((one, -0.001), *RIVALS)) for one in said], True
 
 
 @contextmanager
-def ordinary(lie: Lie = TRUTH) -> Iterator[Setup]:
+def ordinary(lie: Lie = TRUTH, template: str = CHATML) -> Iterator[Setup]:
     """A server with a model that its user named, and of which we know no word."""
     with serving_server(lie) as server:
         provided(server)
         house = server.house
-        mine = replace(house.models.popitem()[1], template=CHATML, digest="a" * 64, kind=TEXT)
+        mine = replace(house.models.popitem()[1], template=template, digest="a" * 64, kind=TEXT)
         house.models["mine:latest"] = mine
-        house.reciter = Talker(house.script)
+        house.reciter = talker = Talker(house.script)
+        talker.thinks = template == THINKS
         setup = prepare(parse_address(server.url), "mine", silence_s=5.0)
+        target = Target(setup)
+        create(target, target.temporary("held"), files=upload(target, {GGUF: weights()}))
         yield replace(setup, scripted=False)  # it would recite what it is asked raw
 
 
@@ -95,9 +117,10 @@ def failed(setup: Setup, *ids: str, threads: int = THREADS) -> dict[str, str]:
     return {id: told for id, told in found if told.startswith(("failed", "not_test", "errored"))}
 
 
-def test_ordinary_model_gives_no_alarm() -> None:
+@pytest.mark.parametrize("template", [CHATML, THINKS], ids=["talks", "thinks"])
+def test_ordinary_model_gives_no_alarm(template: str) -> None:
     """A model whose words and template are its own: what cannot be judged is not."""
-    with ordinary() as setup:
+    with ordinary(template=template) as setup:
         calm = [id for id, one in CHECKS.items()
                 if not (one.race or one.alone or one.group in TIMED)]  # fmt: skip
         assert failed(setup, *calm) == {}
@@ -111,6 +134,14 @@ def test_ordinary_model_comes_and_goes_without_alarm() -> None:
         target.post("/api/generate", model=target.created[0], keep_alive="5m")
         ids = [id for id, one in CHECKS.items() if one.group == "lifecycle" and not one.race]
         assert failed(setup, *ids, threads=1) == {}
+
+
+def test_near_ties_give_no_alarm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Greedy answers of an ordinary model part late: in company, or after a prompt is kept."""
+    monkeypatch.setattr(Talker, "ties", 0.5)
+    with ordinary() as setup:
+        calm = [id for id, one in CHECKS.items() if not (one.race or one.group in TIMED)]
+        assert failed(setup, *calm, threads=1) == {}
 
 
 @pytest.mark.parametrize("option", HEEDED)
