@@ -48,6 +48,11 @@ class Parameter:
         """The check that it has an effect."""
         return f"options/heeds/{self.word}"
 
+    @property
+    def of_the_model(self) -> str:
+        """The check that a model's own value of it is in force, where there is one."""
+        return f"options/of-the-model/{self.word}"
+
 
 PENALTIES = "options/penalties-come-first"
 WAYS = "options/one-token-in-every-way"
@@ -68,7 +73,8 @@ PARAMETERS = (
             "options/defaults",
         ),
     ),
-    Parameter("top_k", "OPT-003", True, ("options/top-k-one", "options/top-k", ORDER[0], WAYS)),
+    Parameter("top_k", "OPT-003", True, ("options/top-k-one", "options/top-k", ORDER[0], WAYS,
+                                        "options/top-k-large")),
     Parameter("top_p", "OPT-004", True, ("options/top-p", "options/top-p-edges", *ORDER, WAYS)),
     Parameter("min_p", "OPT-005", False, ("options/min-p", "options/min-p-edges", ORDER[1],
                                           "options/min-p-in-every-way")),
@@ -85,7 +91,8 @@ PARAMETERS = (
     ),
     Parameter("num_ctx", "OPT-014", True, ("context/drops-oldest-turns",
                                            "lifecycle/window-is-told")),
-    Parameter("num_keep", "OPT-013", False, ("context/num-keep-counts",)),
+    Parameter("num_keep", "OPT-013", False, ("context/num-keep-counts",
+                                               "options/of-the-model/num-ctx")),
     Parameter(
         "stop", "OPT-012", True, ("options/stop", "options/stop-first-match",
                                   "options/stop-withheld", "options/stop-as-given",
@@ -96,7 +103,8 @@ PARAMETERS = (
                                              "options/repeat-of-positive", PENALTIES),
     ),
     Parameter("repeat_last_n", "OPT-007", False, ("options/repeat-window",
-                                                    "options/repeat-window-is-wide")),
+                                                    "options/repeat-window-is-wide",
+                                                    "options/repeat-window-without-end")),
     Parameter(
         "presence_penalty", "OPT-010", False, ("options/presence-penalty",
                                                "options/presence-threshold", PENALTIES),
@@ -115,7 +123,7 @@ def support(verdicts: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
         {
             "option": one.name,
             "support": _support(of.get(one.accepts), of.get(one.heeds)).value,
-            "failed": [id for id in one.checks if of.get(id) in FINDINGS],
+            "failed": [id for id in (*one.checks, one.of_the_model) if of.get(id) in FINDINGS],
         }
         for one in PARAMETERS
     ]

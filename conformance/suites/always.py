@@ -26,6 +26,7 @@ USAGE = "docs/api/usage.mdx"
 MAX_OFF_S = 3.0  # a Date header has whole seconds, and may be made a second before it is sent
 PARTS, PARTS_NS = 1.05, 2e6  # of the total, and that much beside it
 WHOLE, WHOLE_NS = 1.05, 25e6  # of what the client waited
+UNITS = (1_000_000, 1000, 1)  # in nanoseconds
 MANY = 1000  # tokens, and fewer than any window has
 MARKS = ("<|", "|>", "<think>", "</think>")
 
@@ -160,6 +161,32 @@ def durations_fit(said: Said) -> Verdict | None:
     holds = holds and all(part < total for part in found.values())  # each is but a part of it
     told = {**found, "total_duration": total, "seen by the client": waited}
     return expect_that(holds, "parts <= total <= what the client saw", told, said.got)
+
+
+@law(
+    "always/durations-add-up",
+    SHOULD,
+    group="core",
+    source=USAGE,
+    routes=TALK,
+    asks=ask_talk,
+    covers=("MET-003", "MET-008"),
+    breaks=(PYTHON, LLAMAINDEX),
+)
+def durations_add_up(said: Said) -> Verdict | None:
+    """The total has all of its parts in it: as much as loading, reading and answering together.
+
+    Each may be rounded to the unit that it is told in.
+    """
+    final = said.final
+    if final is None:
+        return None
+    found = {name: final.get(name, 0) for name in DURATIONS}
+    if not all(type(one) is int for one in found.values()) or not found["total_duration"]:
+        return None
+    parts = sum(found.values()) - found["total_duration"]
+    off = sum(next(unit for unit in UNITS if one % unit == 0) for one in found.values() if one)
+    return expect_that(parts <= found["total_duration"] + off, "parts <= total", found, said.got)
 
 
 @law(

@@ -127,6 +127,12 @@ def cut_answers_are_beginnings(said: Said) -> Iterator[Fact]:
     yield Fact(_key(said, options), [said.text, said.thinking])
 
 
+def _begun_twice(said: Said) -> bool:
+    """Whether Ollama may have begun anew after a thought, with the thought in the prompt."""
+    thinks = said.asked.get("think") is not False and said.asked.get("model") != said.setup.plain
+    return bool(said.asked.get("format")) and said.route == "chat" and thinks
+
+
 @law(
     "always/same-prompt-same-count",
     MUST,
@@ -143,7 +149,7 @@ def same_prompt_same_count(said: Said) -> Iterator[Fact]:
     final: dict[str, Json] = said.final or {}
     if said.route == "embed" and said.records:
         final = said.records[0]
-    if "prompt_eval_count" not in final or not said.lasting or said.asked.get("format"):
+    if "prompt_eval_count" not in final or not said.lasting or _begun_twice(said):
         return
     window = [said.options.get(name) for name in ("num_ctx", "num_keep")]
     yield Fact(_key(said, window), final["prompt_eval_count"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,15 +14,19 @@ from ..bytewise import Line, encoded_bytes, line
 from ..check import MUST, SHOULD, Outcome, Undecided, Verdict, check, every, expect, expect_that
 from ..clients import CHATTERS, GO, OPEN_WEBUI, SDKS
 from ..evidence import Exchange
+from ..likeness import expect_again
+from ..moments import moment
 from ..provision import create
 from ..target import Target, encoded
 from .arrival import requires_plain
 from .concurrency import Question, told
+from .lifecycle import load
 from .manage import models, tagged
 
 LONG = Question("endless", True, options={"num_predict": 200})
 ALONE: dict[str, dict[str, Any]] = {}  # what LONG is answered alone, once a run
 WAIT_S = 30.0
+LONG_AGO_S = 86_400.0  # the original may tell the last time that the model was to go
 
 
 def offered(target: Target, *groups: str) -> None:
@@ -85,10 +90,33 @@ def unload_while_busy(target: Target) -> Verdict:
     return every(
         (
             expect(unload.ok.object["done_reason"], "unload", unload),
-            expect(told(got), alone, got),
+            expect_again(target, told(got), alone, got),
             expect(after.code, 200, after),
         )
     )
+
+
+@check(
+    "lifecycle/listed-while-busy",
+    MUST,
+    group="lifecycle",
+    source="server/sched.go:loadedModels",
+    covers=("PS-002", "PS-006", "PS-010", "PS-011"),
+    breaks=(GO, OPEN_WEBUI),
+    alone=True,
+)
+def listed_while_busy(target: Target) -> Verdict:
+    """A model that gives an answer is in /api/ps, with a time to go that is none of long ago."""
+    question = Question("endless", True, options={"num_predict": 80})
+    load(target)
+    with meanwhile(target, question) as end:
+        got = target.get("/api/ps")
+        _ = end().ok
+    mine = [one for one in got.ok.object["models"] if one["name"] == tagged(target.model)]
+    if len(mine) != 1:
+        return expect_that(False, f"{tagged(target.model)}, once", mine, got)
+    ago_s = time.time() - moment(mine[0]["expires_at"])
+    return expect_that(ago_s < LONG_AGO_S, "a time of today, or later", mine[0]["expires_at"], got)
 
 
 @check(
@@ -114,7 +142,7 @@ def keep_alive_shorter(target: Target) -> Verdict:
     ]
     got = target.at_once(asks)
     target.chat(options={"num_predict": 1}, keep_alive="5m")
-    return every(expect(told(one), alone, one) for one in got)
+    return every(expect_again(target, told(one), alone, one) for one in got)
 
 
 @check(
@@ -134,7 +162,12 @@ def other_window_meanwhile(target: Target) -> Verdict:
     with meanwhile(target) as end:
         other = small.ask(target)
         got = end()
-    return every((expect(told(other), expected, other), expect(told(got), alone, got)))
+    return every(
+        (
+            expect_again(target, told(other), expected, other),
+            expect_again(target, told(got), alone, got),
+        )
+    )
 
 
 @check(
@@ -180,7 +213,7 @@ def create_and_delete_meanwhile(target: Target) -> Verdict:
         over.set()
         for one in watchers:
             one.join(WAIT_S)
-    return every((expect(odd[:3], []), *seen, expect(told(got), alone, got)))
+    return every((expect(odd[:3], []), *seen, expect_again(target, told(got), alone, got)))
 
 
 def _calm(ask: Callable[[], Exchange]) -> Exchange:

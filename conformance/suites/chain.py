@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 
 from ..arithmetic import NEVER, OTHER, Sampling, chances, fit, load_logits
-from ..check import SHOULD, Verdict, check, every, expect_that
+from ..check import SHOULD, Verdict, check, every, expect_error, expect_that
 from ..clients import LANGCHAIN
 from ..evidence import Json
 from ..reply import read
@@ -151,6 +151,29 @@ def repeat_window_is_wide(target: Target) -> Verdict:
             expect_that(whole.startswith(read(narrow).text), "the recital", "another", narrow),
             expect_that(not whole.startswith(read(wide).text), "anything but it", "it", wide),
         )
+    )
+
+
+@check(
+    "options/repeat-window-without-end",
+    SHOULD,
+    group="options",
+    source="docs/modelfile.mdx#valid-parameters-and-values",
+    covers=("OPT-007", "OPT-035"),
+    breaks=(LANGCHAIN,),
+)
+def repeat_window_without_end(target: Target) -> Verdict:
+    """`repeat_last_n` -1 is all there was, as is documented, or it is refused with 4xx by its name.
+
+    It is no window of 64 tokens, in which a loop of more words goes on for ever, and not none.
+    """
+    whole = target.recital("endless").content
+    options = {"frequency_penalty": 1.0, "num_predict": 120, "repeat_last_n": -1}
+    got = target.chat("endless", options=options)
+    if 400 <= got.code < 500:
+        return expect_error(got, (got.code,), containing="repeat_last_n")
+    return expect_that(
+        not whole.startswith(read(got).text), "anything but the recital", read(got).text, got
     )
 
 

@@ -32,6 +32,8 @@ ALL_OF_THEM: dict[str, Json] = {  # as clients send them whose settings name eac
     "repeat_last_n": 32, "repeat_penalty": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0,
     "num_keep": 2, "num_predict": 90, "stop": ["Zebra", " 4 "],
 }  # fmt: skip
+SEEDS = range(6)
+NAMES_NO_TOOL = "{{ range .Tools }}{{ end }}{{ range .Messages }}{{ .Content }}{{ end }}"
 Asks = Callable[..., Exchange]
 
 
@@ -109,6 +111,34 @@ def all_of_them(target: Target) -> Verdict:
             ),
         )
     )
+
+
+@check(
+    "tools/draws-beside",
+    MUST,
+    group="tools",
+    source="server/routes.go:ChatHandler",
+    covers=("CHAT-007", "OPT-001", "OPT-003", "OPT-008", "TOOL-002"),
+    breaks=(*SDKS, LANGCHAIN, LANGCHAIN_JS),
+)
+def draws_beside_tools(target: Target) -> Verdict:
+    """What is drawn where tools are offered is what is drawn without, seed by seed."""
+    prompt, tools = target.distribution("uniform").prompt, target.recital("tool-call").tools
+    model = made(target, "bare-tools", template=NAMES_NO_TOOL)
+    turn: list[Json] = [{"role": "user", "content": prompt}]
+    drawn = {"temperature": 1, "top_k": 0, "top_p": 1.0, "num_predict": 1}
+
+    def texts(**fields: Json) -> list[str]:
+        options = ({**drawn, "seed": seed} for seed in SEEDS)
+        return [
+            read(target.chat(model=model, messages=turn, options=one, **fields)).text
+            for one in options
+        ]
+
+    plain = texts()
+    found = {"whole": texts(tools=tools), "streamed": texts(tools=tools, stream=True)}
+    several = expect_that(len(set(plain)) > 1, "several texts of ten", plain)
+    return every((several, expect(found, dict.fromkeys(found, plain))))
 
 
 @check(

@@ -24,6 +24,7 @@ from ..check import (
 )
 from ..clients import CHATTERS, SDKS
 from ..evidence import Exchange, Json, Request, Wrong
+from ..likeness import expect_again
 from ..reply import COUNTS, read
 from ..target import NOBODY, Target
 from .arrival import PROMPT_MS, requires_plain, talk
@@ -74,6 +75,8 @@ SCRIPTED = (
     Question("think", True),
     Question("think-off", False),
     Question("json", False, fields={"format": "json"}),
+    Question("greeting", True, fields={"logprobs": True}),
+    Question("prose", False, "/api/generate", {"num_predict": 20}, {"logprobs": True}),
 )
 
 
@@ -93,7 +96,10 @@ def told(got: Exchange) -> dict[str, Any]:
     reply = read(got)
     counts = {name: reply.count(name) for name in COUNTS}
     said = {"text": reply.text, "thinking": reply.thinking, "calls": reply.functions}
-    return {**said, "reason": reply.reason, **counts}
+    entries = [entry for record in reply.records for entry in record.get("logprobs") or ()]
+    spelled = [entry["token"] for entry in entries]  # what they are told as differs by noise
+    more = {"tokens": spelled, "context": reply.final.get("context")}
+    return {**said, "reason": reply.reason, **counts, **more}
 
 
 def text(got: Exchange) -> str:
@@ -113,7 +119,7 @@ def beside(
     Ends the check where one is answered alone once so, once so: then company is not the cause.
     """
     for question, was, one in zip(questions, alone, got, strict=True):
-        verdict = expect(of(one), was, one)
+        verdict = expect_again(target, of(one), was, one)
         if verdict.outcome is not Outcome.PASSED:
             again = [of(question.ask(target)) for _ in range(AGAIN)]
             way = "streamed" if question.stream else "in one object"

@@ -9,9 +9,10 @@ from ..clients import CHATTERS, COPILOT, GO, JS, OPEN_WEBUI, PYTHON, SDKS
 from ..evidence import Exchange, Request
 from ..reply import read
 from ..target import NOBODY, Target, encoded
+from .rebinding import requires_loopback
 
 RECENT = (0, 6, 4)  # what VS Code Copilot asks for
-NUMERIC = re.compile(r"v?\d+(\.\d+)*(-.*)?")
+NUMERIC = re.compile(r"\d+(\.\d+)*(-.*)?")
 EVIL = "http://evil.example"
 
 
@@ -190,10 +191,15 @@ def was_read(target: Target, got: Exchange) -> Verdict:
     breaks=SDKS,
 )
 def accept_not_examined(target: Target) -> Verdict:
-    """A stream is NDJSON whatever the Accept header asks for."""
+    """Streams are NDJSON and objects are JSON whatever the Accept header asks for."""
     ask = {"model": target.model, **target.asked("greeting"), "options": target.options({})}
-    got = target.send("POST", "/api/chat", ask, Accept="text/event-stream")
-    return every((expect(got.ok.media_type, "application/x-ndjson", got), _reads(got)))
+    return every(
+        verdict
+        for accept in ("text/event-stream", "application/json", "text/html, */*;q=0.1")
+        for more, kind in (({}, "application/x-ndjson"), ({"stream": False}, "application/json"))
+        for got in (target.send("POST", "/api/chat", {**ask, **more}, Accept=accept),)
+        for verdict in (expect(got.ok.media_type, kind, got), _reads(got))
+    )
 
 
 @check(
@@ -363,7 +369,7 @@ def foreign_host_refused(target: Target) -> Verdict:
     ]
     found = [got.code for got in asked]
     if 403 not in found:
-        not_judged("it may listen beyond loopback, where Ollama does not look at Host either")
+        requires_loopback(target)
     return expect(found, [403] * len(asked))
 
 

@@ -7,6 +7,8 @@ that another default would be seen.
 
 from __future__ import annotations
 
+import json
+
 from ..arithmetic import load_logits
 from ..check import MUST, PASSED, SHOULD, Verdict, check, every, expect, expect_that
 from ..clients import CHATTERS, CONTINUE, LANGCHAIN, LLAMAINDEX, SDKS
@@ -38,6 +40,8 @@ TURNED_OFF: tuple[tuple[str, Json, Json, dict[str, Json], str], ...] = (
     ("top_k", 0, 40, LEVEL, "steep"),
 )
 MORE_SEEDS = range(16)
+OWN_STOPS = [" 9 ", " 4 ", " 8 "]  # neither the first nor the last of them comes first
+LARGE = (400, 40, 100)  # of top_k; the small ones are bounds of other services
 PENALTIES = ("repeat_penalty", "presence_penalty", "frequency_penalty")
 FAR = 300  # tokens: more than 128 and 256, which servers have for defaults and for bounds
 LAST_SIGNED = 2**31  # a seed has 32 bits
@@ -106,6 +110,24 @@ def off_is_off(target: Target) -> Verdict:
 
 
 @check(
+    "options/top-k-large",
+    MUST,
+    group="options",
+    source="docs/modelfile.mdx#valid-parameters-and-values",
+    covers=("OPT-003", "OPT-030"),
+    breaks=(LANGCHAIN, LLAMAINDEX),
+)
+def top_k_large(target: Target) -> Verdict:
+    """A `top_k` of hundreds is none of 40 or 100: the same seeds draw other texts."""
+    prompt = target.distribution("steep").prompt
+    great, *small = (
+        [_one(target, prompt, {**OFF, **LEVEL, "top_k": k, "seed": seed}) for seed in MORE_SEEDS]
+        for k in LARGE
+    )
+    return expect_that(great not in small, f"other texts with {LARGE[0]} than with less", great)
+
+
+@check(
     "options/nought-is-a-value",
     MUST,
     group="options",
@@ -158,7 +180,7 @@ def stop_replaces(target: Target) -> Verdict:
     _ = target.script
     offered(target, "create")
     name = target.temporary("stops")
-    create(target, name, **{"from": target.model, "parameters": {"stop": [" 4 "]}})
+    create(target, name, **{"from": target.model, "parameters": {"stop": OWN_STOPS}})
     for stops, wanted in ((None, "1 2 3"), ([" 6 "], "1 2 3 4 5"), ([], "1 2 3 4 5 6 7")):
         options = {"stop": stops, "num_predict": 40}
         for stream in (False, True):
@@ -168,7 +190,9 @@ def stop_replaces(target: Target) -> Verdict:
             ):
                 text = read(got).text
                 if text != wanted and not (stops == [] and text.startswith(wanted)):
-                    told = f"{wanted!r} where the model's stop is ' 4 ' and the request's {stops}"
+                    told = (
+                        f"{wanted!r} where the model's stop is {OWN_STOPS}, the request's {stops}"
+                    )
                     return expect_that(False, told, text, got)
     return PASSED
 
@@ -211,11 +235,17 @@ def stop_as_given(target: Target) -> Verdict:
         ("unicode-cjk", ["世界。"], "世界。"),
         ("unicode-emoji", ["🏳️‍🌈"], "🏳️‍🌈"),
         ("unicode-combining", ["नमस्ते"], "नमस्ते"),
+        ("json", ['\\"age\\"', '"age"'], '"age"'),
     ]
     whole = target.recital("greeting").content
     ends = four(target, "greeting", options={"stop": [f"{whole[-6:]}!"]})
+    emoji = target.recital("unicode-emoji")
+    ask = {"model": target.model, "stream": False, **emoji.asked}
+    body = json.dumps({**ask, "options": {**GREEDY, "stop": ["👍🏽"]}})
+    escaped = target.request("POST", "/api/chat", body.encode())
     return every(
         (
+            cut_at("👍🏽", emoji.content, escaped),
             *(
                 cut_at(
                     found, target.recital(id).content, *four(target, id, options={"stop": stops})
@@ -239,7 +269,10 @@ def num_predict_large(target: Target) -> Verdict:
     """A great `num_predict` is kept to, and a negative one lets a long answer end by itself."""
     whole = target.recital("count")
     bounded = target.chat("endless", stream=True, options={"num_predict": FAR})
-    endless = target.generate("count", stream=True, options={"num_predict": -2})
+    endless = [
+        target.chat("count", options={"num_predict": -1}),
+        target.generate("count", stream=True, options={"num_predict": -2}),
+    ]
     return every(
         (
             expect([read(bounded).count("eval_count"), read(bounded).reason], [FAR, "length"]),
@@ -249,6 +282,7 @@ def num_predict_large(target: Target) -> Verdict:
                 read(bounded).text,
                 bounded,
             ),
-            expect([read(endless).text, read(endless).reason], [whole.content, "stop"], endless),
+            *(expect([read(got).text, read(got).reason], [whole.content, "stop"], got)
+              for got in endless),
         )
-    )
+    )  # fmt: skip

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from ..arithmetic import load_logits
 from ..check import MUST, PASSED, SHOULD, Outcome, Verdict, check, every, expect, expect_that
 from ..clients import CHATTERS, LANGCHAIN, LLAMAINDEX, SDKS
-from ..evidence import Json
+from ..evidence import Exchange, Json
 from ..reply import read
 from ..target import Target
 from .parameters import greedily
@@ -29,14 +29,23 @@ def way_name(path: str, stream: bool) -> str:
     return f"{path.removeprefix('/api/')}{', streamed' if stream else ''}"
 
 
-def asked(target: Target, model: str, prompt: str, **options: Json) -> Iterator[tuple[str, str]]:
-    """Each way of asking, and the token that comes after a prompt of known logits."""
+def in_every_way(
+    target: Target, model: str, prompt: str, options: Mapping[str, Json] | None
+) -> Iterator[tuple[str, Exchange]]:
+    """Each way of asking, and what a model whose template is the bare prompt answers to it."""
     turn = [{"role": "user", "content": prompt}]
+    given = {} if options is None else {"options": options}
     for path, stream in WAYS:
         said: Mapping[str, Json] = {"messages": turn} if path == "/api/chat" else {"prompt": prompt}
-        ask = {"model": model, "stream": stream, **said}
-        given = {"temperature": 1, **OFF, "num_predict": 1, **options}
-        yield way_name(path, stream), read(target.post(path, ask, options=given)).text
+        ask = {"model": model, "stream": stream, **said, **given}
+        yield way_name(path, stream), target.post(path, ask)
+
+
+def asked(target: Target, model: str, prompt: str, **options: Json) -> Iterator[tuple[str, str]]:
+    """Each way of asking, and the token that comes after a prompt of known logits."""
+    given = {"temperature": 1, **OFF, "num_predict": 1, **options}
+    for way, got in in_every_way(target, model, prompt, given):
+        yield way, read(got).text
 
 
 def certain(target: Target, options: Iterable[Mapping[str, Json]]) -> Verdict:

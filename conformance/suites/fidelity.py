@@ -6,7 +6,7 @@ turns and with the length, and texts that are not the same bytes are not as long
 
 from __future__ import annotations
 
-from ..check import MUST, PASSED, SHOULD, Verdict, check, expect, expect_that
+from ..check import MUST, PASSED, SHOULD, Verdict, check, every, expect, expect_that
 from ..clients import CHATTERS, CONTINUE, LANGCHAIN, LANGCHAIN_JS, LLAMAINDEX, SDKS
 from ..evidence import Exchange, Json
 from ..reply import read
@@ -24,6 +24,7 @@ CALLS = (  # a template of the names of calls whose arguments are what they were
     "{{ .Function.Name }}{{ end }}{{ end }}{{ end }}"
 )
 ONE = {"num_predict": 1}
+DESCRIPTION = "Where the ship lies, and how long she will lie there. " * 12
 # texts that careless servers make the same, and how they are told apart
 ALIKE = (
     ("combining marks, composed", "e\u0301" * 30, "\u00e9" * 30),
@@ -252,17 +253,35 @@ def definitions_are_whole(target: Target) -> Verdict:
         )
     }
     lost = [name for name, count in found.items() if count <= bare]
-    return expect_that(not lost, f"more than the {bare} tokens without them", found)
+    less, whole = (
+        [
+            _tokens(target, model, {"description": text}, []),
+            _tokens(target, model, {}, [], description=text),
+        ]
+        for text in (DESCRIPTION[:-8], DESCRIPTION)
+    )
+    return every(
+        (
+            expect_that(not lost, f"more than the {bare} tokens without them", found),
+            expect_that(
+                all(few < all_ for few, all_ in zip(less, whole, strict=True)),
+                f"descriptions of {len(DESCRIPTION)} characters to their end",
+                {"without the last word": less, "whole": whole},
+            ),
+        )
+    )
 
 
-def _tokens(target: Target, model: str, more: dict[str, Json], required: list[str]) -> int:
+def _tokens(
+    target: Target, model: str, more: dict[str, Json], required: list[str], **about: Json
+) -> int:
     """How long the prompt is with a tool of one parameter that is described so."""
     parameters = {
         "type": "object",
         "properties": {"ship": {"type": "string", **more}},
         "required": required,
     }
-    tool = {"type": "function", "function": {"name": "f", "parameters": parameters}}
+    tool = {"type": "function", "function": {"name": "f", **about, "parameters": parameters}}
     got = target.chat(model=model, tools=[tool], options=ONE)
     return read(got).count("prompt_eval_count")
 

@@ -16,7 +16,7 @@ from ..target import Target
 
 USERS = (*SDKS, LANGCHAIN, LANGCHAIN_JS, LLAMAINDEX, LITELLM)
 SOURCE = "docs/capabilities/structured-outputs.mdx"
-NO_FORMATS: tuple[Json, ...] = ("xml", [], 5, True)
+NO_FORMATS: tuple[Json, ...] = ("xml", "text", "json ", [], 5, True)
 NO_SCHEMAS: tuple[Json, ...] = ({"type": 123}, {"$ref": "#/$defs/nowhere"})
 BOUND = {"num_predict": 400}  # a free string may go on for long
 LEGS: Json = {

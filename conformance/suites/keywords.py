@@ -16,6 +16,8 @@ from .format import problem
 from .shown import made
 
 BOUND = {"num_predict": 200}
+MANY = 24  # tools, as agents have them
+CALLED = {"num_predict": 400}
 DAY = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 WITHIN: Json = {"type": "object", "properties": {"b": {"const": "Yak 8"}}, "required": ["b"]}
 NESTED: Json = {
@@ -54,6 +56,10 @@ GIVEN: Json = {
     "yes": True,
     "none": None,
     "s": "4 é",
+    "digits": "42",
+    "word": "true",
+    "nothing": "null",
+    "json": "[1]",
     "deepList": [1, {"a": "é", "b": False}],
 }
 CALLING = (
@@ -101,31 +107,36 @@ def keywords(target: Target) -> Verdict:
     breaks=(*SDKS, LANGCHAIN, LANGCHAIN_JS, LLAMAINDEX),
 )
 def arguments_keep_their_types(target: Target) -> Verdict:
-    """Arguments come back as they were said, streamed or not: numbers, booleans, letters, lists.
+    """Arguments come back as they were said: none, numbers, lists, and texts that look so.
 
     A schema makes the model say the call, and a template with calls of bare JSON tells it as one.
+    It is the last of many tools that is called.
     """
     _ = target.script
     model = made(target, "calling", template=CALLING)
     given = {name: {"const": value} for name, value in GIVEN.items()}
-    arguments = {"type": "object", "properties": given, "required": list(given)}
-    call = {
-        "type": "object",
-        "properties": {"name": {"const": "f"}, "arguments": arguments},
-        "required": ["name", "arguments"],
-    }
-    tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+    some = {"type": "object", "properties": given, "required": list(given)}
+    calls: tuple[tuple[Json, dict[str, Json]], ...] = (
+        (GIVEN, {"properties": {"name": {"const": "f"}, "arguments": some}}),
+        ({}, {"properties": {"name": {"const": "f"}, "arguments": {"const": {}}}}),
+    )
+    names = [*(f"g{number}" for number in range(MANY)), "f"]
+    tools = [
+        {"type": "function", "function": {"name": name, "parameters": {"type": "object"}}}
+        for name in names
+    ]
     turn = [{"role": "user", "content": "Hello"}]
-    for stream in (False, True):
-        got = target.chat(
-            model=model, messages=turn, tools=[tool], format=call, options=BOUND, stream=stream
-        )
-        # as text: in Python True is 1, and 3.0 is 3
-        found = [
-            (one["name"], json.dumps(dict(one["arguments"]), sort_keys=True))
-            for one in read(got).functions
-        ]
-        wanted = [("f", json.dumps(GIVEN, sort_keys=True))]
-        if found != wanted:
-            return expect(found, wanted, got)
+    for wanted, said in calls:
+        call = {"type": "object", **said, "required": ["name", "arguments"]}
+        for stream in (False, True):
+            got = target.chat(
+                model=model, messages=turn, tools=tools, format=call, options=CALLED, stream=stream
+            )
+            # as text: in Python True is 1, and 3.0 is 3
+            found = [
+                (one["name"], json.dumps(one["arguments"], sort_keys=True))
+                for one in read(got).functions
+            ]
+            if found != [("f", json.dumps(wanted, sort_keys=True))]:
+                return expect(found, [("f", json.dumps(wanted, sort_keys=True))], got)
     return PASSED

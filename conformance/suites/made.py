@@ -122,6 +122,24 @@ def parameters_merge(target: Target) -> Verdict:
 
 
 @check(
+    "create/roles-of-any-name",
+    SHOULD,
+    group="create",
+    source="server/create.go:setMessages",
+    covers=("CREATE-30", "SHOW-27"),
+    breaks=(GO,),
+)
+def roles_of_any_name(target: Target) -> Verdict:
+    """Whose the turns of a model are is not looked at: of a tool, or of anybody else."""
+    turns = [{"role": role, "content": f"I am {role}."} for role in ("tool", "narrator", "user")]
+    name = target.temporary("narrated")
+    create(target, name, **{"from": target.plain, "messages": turns})
+    told = target.post("/api/show", model=name).ok.object["messages"]
+    found = [{key: one[key] for key in ("role", "content")} for one in told]
+    return expect(found, turns)
+
+
+@check(
     "create/bad-parameter-surfaces",
     SHOULD,
     group="create",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..check import MUST, SHOULD, Verdict, check, expect, expect_that, not_judged
 from ..clients import JS, OPEN_WEBUI
 from ..evidence import Exchange
+from ..listening import alone_on_loopback
 from ..target import Target
 
 EVIL = "http://evil.example"
@@ -53,8 +54,17 @@ BRIEFLY = (
 
 
 def guarded(target: Target) -> None:
-    """End the check where Host is not looked at: Ollama does not either, beyond loopback."""
+    """End the check where Host is not looked at: Ollama does not either, beyond loopback.
+
+    Where a server listens on loopback and nowhere else Ollama does, and so is judged.
+    """
     if target.get(target.heartbeat, {"Host": "evil.example"}).code != 403:
+        requires_loopback(target)
+
+
+def requires_loopback(target: Target) -> None:
+    """End the check where a server may listen beyond loopback."""
+    if not alone_on_loopback(target.address):
         not_judged("it may listen beyond loopback, where Ollama does not look at Host either")
 
 
@@ -199,9 +209,13 @@ def foreign_origins_refused(target: Target) -> Verdict:
     covers=("SEC-07",),
 )
 def own_origin(target: Target) -> Verdict:
-    """A page of the server's own address is no other site: it is answered."""
-    origin = f"{target.address.scheme}://{target.address.authority}"
-    got = target.get(target.heartbeat, {"Origin": origin})
+    """A page of the server's own address, by any of its names, is no other site: it is answered."""
+    scheme = target.address.scheme
+    for host in (target.address.authority, "a.localhost:8080", "mac.local", "192.168.1.7:11434"):
+        headers = {"Host": host, "Origin": f"{scheme}://{host}"}
+        got = target.get(target.heartbeat, headers)
+        if got.code != 200:
+            return expect(got.code, 200, got)
     return expect(got.code, 200, got)
 
 

@@ -11,6 +11,10 @@ from ..target import Target
 from .busy import offered
 from .manage import models, shown, tagged
 
+DETAILS = (
+    "parent_model", "format", "family", "families", "parameter_size", "quantization_level",
+)  # fmt: skip
+
 
 def entry(target: Target, name: str) -> Record:
     """A model's entry of /api/tags."""
@@ -157,6 +161,19 @@ def show_options(target: Target) -> Verdict:
             expect("num_ctx 1234" in shown(target)["modelfile"], False),
         )
     )
+
+
+@check(
+    "show/details-and-no-more",
+    SHOULD,
+    group="manage",
+    source="server/routes.go:GetModelInfo",
+    covers=("SHOW-11",),
+    breaks=(GO,),
+)
+def details_and_no_more(target: Target) -> Verdict:
+    """`details` of show has six fields; windows and widths are told by lists, and in model_info."""
+    return expect(sorted(shown(target)["details"]), sorted(DETAILS))
 
 
 @check(

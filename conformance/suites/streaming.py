@@ -9,6 +9,7 @@ from ..calm import calmly, quickest
 from ..check import MUST, PASSED, SHOULD, Verdict, check, every, expect, expect_that, not_judged
 from ..clients import CHATTERS, CLINE, JS, LANGCHAIN, LANGCHAIN_JS, PYTHON, SDKS
 from ..evidence import Exchange, Json, Record
+from ..likeness import expect_again
 from ..reply import COUNTS, DURATIONS, read
 from ..target import Target
 
@@ -265,7 +266,9 @@ def joined_equals_whole(target: Target) -> Verdict:
         [ask(id, stream=stream, options=options) for stream in (False, True)]
         for ask, id in ((target.chat, "prose"), (target.generate, "greeting"))
     )
-    return every(expect(summed(streamed), summed(whole), streamed) for whole, streamed in pairs)
+    return every(
+        expect_again(target, summed(streamed), summed(whole), streamed) for whole, streamed in pairs
+    )
 
 
 def summed(got: Exchange) -> dict[str, Any]:
@@ -286,7 +289,7 @@ def summed(got: Exchange) -> dict[str, Any]:
 def second_time_the_same(target: Target) -> Verdict:
     """The same greedy question gives the same answer and counts again and again."""
     first, second = (summed(target.chat("prose")) for _ in "12")
-    return expect(second, first)
+    return expect_again(target, second, first)
 
 
 @check(
@@ -298,13 +301,12 @@ def second_time_the_same(target: Target) -> Verdict:
     breaks=CHATTERS,
 )
 def whole_characters(target: Target) -> Verdict:
-    """Characters of several tokens come whole: no U+FFFD, no half of an emoji."""
+    """Characters of several tokens come whole, and as they were made: no U+FFFD, no other form."""
     ids = [id for id in target.script.recitals if id.startswith("unicode-")]
-    return every(
-        expect(read(got).text, target.recital(id).content, got)
-        for id in ids
-        for got in streams(target, id)
-    )
+    asked = [(id, got) for id in ids for got in streams(target, id)]
+    marks = "unicode-combining"
+    asked += [(marks, ask(marks)) for ask in (target.chat, target.generate)]
+    return every(expect(read(got).text, target.recital(id).content, got) for id, got in asked)
 
 
 @check(

@@ -14,7 +14,7 @@ from ..target import NOBODY, Target
 HELLO: list[Json] = [{"role": "user", "content": "Hello"}]
 FLAGS = ("stream", "truncate", "shift", "logprobs")
 NO_FLAGS: tuple[Json, ...] = ("true", 0, [])
-NO_LEVELS: tuple[Json, ...] = ("true", "false", "HIGH", "", 1, [])
+NO_LEVELS: tuple[Json, ...] = ("true", "false", "HIGH", "none", "off", "minimal", "", 1, [])
 NO_COUNTS: tuple[Json, ...] = ("2", 1.5, True)
 NO_TEXTS: tuple[Json, ...] = (5, True, ["a"], {})
 SHARED: tuple[dict[str, Json], ...] = (

@@ -267,3 +267,24 @@ def stop_strings_count(target: Target) -> Verdict:
             if [*_parts(got), reply.reason] != wanted:
                 return expect([*_parts(got), reply.reason], wanted, got)
     return PASSED
+
+
+@check(
+    "thinking/stop-strings-of-line-feeds",
+    MUST,
+    group="thinking",
+    source="docs/modelfile.mdx#valid-parameters-and-values",
+    covers=("OPT-012", "OPT-047"),
+    breaks=(*SDKS, LANGCHAIN),
+)
+def stop_strings_of_line_feeds(target: Target) -> Verdict:
+    """Line feeds in a stop string are such, as those after a thought; a backslash and n are not."""
+    wanted = [target.recital("think").thinking, "", "stop"]
+    return every(
+        expect([*_parts(got), read(got).reason], wanted, got)
+        for stops in (["\n\nEight"], ["\\n", "Eight"])
+        for got in (
+            target.chat("think", options={"stop": stops}),
+            target.generate("think", stream=True, options={"stop": stops}),
+        )
+    )

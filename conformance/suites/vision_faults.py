@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 
 from ..check import MUST, SHOULD, Verdict, check, every, expect, expect_error, expect_that
-from ..clients import CLINE, COPILOT, OPEN_WEBUI, PYTHON, ROO, ZED
+from ..clients import CLINE, COPILOT, LANGCHAIN_JS, OPEN_WEBUI, PYTHON, ROO, ZED
 from ..evidence import Exchange, Json
 from ..extra import album, seer
 from ..reply import read
@@ -289,3 +289,26 @@ def load_with_a_picture(target: Target) -> Verdict:
     """A picture without a prompt loads the model and answers nothing."""
     got = generate(target, "", [_red()])
     return expect([read(got).text, read(got).reason], ["", "load"], got)
+
+
+@check(
+    "vision/turn-of-a-picture-alone",
+    MUST,
+    group="vision",
+    source="server/prompt.go:chatPrompt",
+    covers=("CHAT-018", "IMG-006", "CHAT-031"),
+    breaks=(LANGCHAIN_JS,),
+)
+def turn_of_a_picture_alone(target: Target) -> Verdict:
+    """A turn that has a picture and no text is seen, before a question and as the last one."""
+    few = {"num_predict": 1}
+    alone = {"role": "user", "content": "", "images": [_red()]}
+    asked = {"role": "user", "content": QUESTION}
+
+    def count(*turns: Json) -> int:
+        ask = {"model": seer(target), "messages": list(turns), "stream": False}
+        return read(target.post("/api/chat", ask, options=few)).count("prompt_eval_count")
+
+    bare = {"role": "user", "content": ""}
+    found = [count(alone, asked) - count(bare, asked), count(alone) - count(bare)]
+    return expect_that(min(found) > 0, "more tokens than without the picture", found)

@@ -20,7 +20,7 @@ LINE, LINE_S = 12, 10.0
 LONG_PROMPT, READ_S = 10_000, {"reads_to_the_end": 0.3, "reads_slowly_to_the_end": 0.7}
 MAX_HAUNTED = 30
 SEEING = ("crosses", "refuses_company", "shares_seeds", "shares_options", "shares_prompts",
-          "errors_spread", "short_queue")  # fmt: skip
+          "errors_spread", "short_queue", "logprobs_of_one")  # fmt: skip
 
 
 @dataclass
@@ -108,6 +108,8 @@ class Crowd:
             case "shares_prompts" if fields in others:
                 bound = options.get("num_predict", 3)
                 return {**fields, "options": {**options, "num_predict": bound - 1}}
+            case "logprobs_of_one":
+                return {**fields, "logprobs": False}
             case "crosses":
                 return {**fields, "messages": others[0].get("messages", [])}
         return fields

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import time
 from typing import Any
 
 from ..evidence import Json
@@ -17,6 +18,8 @@ TOO_LONG = "the input length exceeds the context length"
 TYPES: dict[str, Any] = {"model": str, "dimensions": int, "truncate": bool, "options": dict,
                          "prompt": str}  # fmt: skip
 
+NEWER = ("dimensions", "truncate")  # of /api/embed alone
+
 
 class Embedder:
     """Answers the two routes out of a house's store."""
@@ -28,6 +31,7 @@ class Embedder:
 
     def embed(self, fields: dict[str, Any]) -> dict[str, Any]:
         """/api/embed."""
+        started = time.perf_counter_ns()
         given = _checked(fields)
         if not given["model"].strip():
             raise HouseError(404, "model '' not found")
@@ -42,14 +46,14 @@ class Embedder:
         return {
             "model": given["model"],
             "embeddings": [_unit(one[:size] if size > 0 else one) for one, _ in made],
-            "total_duration": 200_000,
+            "total_duration": 2000 + time.perf_counter_ns() - started,
             "load_duration": 1000,
             "prompt_eval_count": sum(tokens for _, tokens in made),
         }
 
     def embeddings(self, fields: dict[str, Any]) -> dict[str, Any]:
         """/api/embeddings; its vectors are longer than 1, as they may be."""
-        given = _checked(fields)
+        given = _checked({name: one for name, one in fields.items() if name not in NEWER})
         if not given["model"].strip():
             raise HouseError(400, "model is required")
         model, window = self._loaded(given)

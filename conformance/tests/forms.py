@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator, SchemaError
 from ..evidence import Json
 from .shelf import HouseError
 
-WORDS = {"^[a-c]{3}-[0-9]{2}$": "abc-12", "date": "1815-12-10"}
+WORDS = {"^[a-c]{3}-[0-9]{2}$": "abc-12", "^[B-E][a-z]{2}$": "Bob", "date": "1815-12-10"}
 THOUGHT = re.compile(r"\s*<think>.*?</think>\s*", re.DOTALL)
 
 
@@ -31,7 +31,10 @@ class Form:
 
     def _content(self, said: str) -> str:
         try:
-            fits = Draft202012Validator(self.schema).is_valid(json.loads(said))
+            value = json.loads(said)
+            fits = Draft202012Validator(self.schema).is_valid(value) and _in_order(
+                value, self.schema
+            )
         except ValueError:
             fits = False
         return said if fits else json.dumps(_example(self.schema, self.schema.get("$defs", {})))
@@ -53,6 +56,17 @@ def form_of(given: Json, thinks: bool) -> Form | None:
     return Form(schema, thinks)
 
 
+def _in_order(value: Json, schema: Json) -> bool:
+    """Whether properties come as the schema has them, as a grammar makes them come."""
+    if not isinstance(value, dict) or not isinstance(schema, dict):
+        return True
+    properties = schema.get("properties", {})
+    known = [name for name in value if name in properties]
+    return known == [name for name in properties if name in value] and all(
+        _in_order(one, properties.get(name)) for name, one in value.items()
+    )
+
+
 def _example(schema: dict[str, Any], named: dict[str, Any]) -> Json:
     """The smallest value that conforms; for the schemas of the checks only."""
     if "$ref" in schema:
@@ -61,12 +75,17 @@ def _example(schema: dict[str, Any], named: dict[str, Any]) -> Json:
         return schema["enum"][0]
     if "const" in schema:
         return schema["const"]
-    if "anyOf" in schema:
-        return _example(schema["anyOf"][0], named)
-    match schema.get("type"):
+    for name in ("anyOf", "oneOf"):
+        if name in schema:
+            return _example(schema[name][0], named)
+    if "prefixItems" in schema:
+        return [_example(one, named) for one in schema["prefixItems"]]
+    kind = schema.get("type")
+    match kind[0] if isinstance(kind, list) else kind:
         case "object":
             properties = schema.get("properties", {})
-            return {name: _example(properties[name], named) for name in schema.get("required", ())}
+            wanted = [name for name in properties if name in schema.get("required", ())]
+            return {name: _example(properties[name], named) for name in wanted}
         case "array":
             return [_example(schema["items"], named)] * schema.get("minItems", 0)
         case "boolean":

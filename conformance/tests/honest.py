@@ -216,6 +216,7 @@ class Handler(BaseHTTPRequestHandler):
         lines = [lie.wire(lie.line(record)) for record in answer.records]
         if answer.buffered or answer.late:
             time.sleep(len(lines) * PACE_S * 2)
+        time.sleep(max(0, answer.tokens - len(lines)) * PACE_S * 2)  # made, and told in few records
         if answer.buffered:
             lines = [b"".join(lines)]
         started, writes = time.monotonic(), lie.gather(lines)
@@ -326,9 +327,10 @@ class Server(ThreadingHTTPServer):
         records = list(talk(self.house.crowd.enter(fields)))
         if len(records) == 1 and records[0]["done_reason"] in ("load", "unload"):
             return Answer(value=records[0])
+        made = max(len(records), records[-1].get("eval_count", 0))
         if fields.get("stream") is False:
-            return Answer(value=self.house.joined(records), tokens=len(records))
-        return Answer(media_type="application/x-ndjson", records=records)
+            return Answer(value=self.house.joined(records), tokens=made)
+        return Answer(media_type="application/x-ndjson", records=records, tokens=made)
 
 
 def _refusal(heard: Heard, origin: str | None) -> Answer | None:

@@ -231,13 +231,13 @@ class House(Maker):
             model.keep_s = given["keep_alive"] if given["keep_alive"] >= 0 else FOREVER_S
         elif model.loaded_until <= time.time():
             model.keep_s = 300.0
-        model.num_ctx = min(options["num_ctx"], 4096)
+        model.num_ctx = max(4, min(options["num_ctx"], 4096))
         model.loaded_until = time.time() + model.keep_s
 
     def _speak(
         self, kind: str, model: Model, given: dict[str, Any], prompt: str, options: dict[str, Any]
     ) -> Iterator[dict[str, Any]]:
-        if given["shift"] is False and self._reciter(model).count(prompt) > options["num_ctx"]:
+        if self._reciter(model).refuses(prompt, given, options["num_ctx"]):
             raise HouseError(400, "the prompt is longer than the context length")
         loaded = model.loaded_until > time.time()
         if self.flaw == "loads for nobody" and loaded and options["num_ctx"] != model.num_ctx:

@@ -56,7 +56,8 @@ class Maker(Shelf):
         if problem == "unknown type":
             yield {"error": problem}
             return
-        yield {"status": "parsing GGUF" if base is None else f"using existing layer {WEIGHTS}"}
+        parsing = "parsing GGUF" if base is None else f"using existing layer {base.weights}"
+        yield {"status": parsing}
         if problem is not None and self.flaw == "failures_destroy":
             self.models.pop(tagged(name), None)
         if problem is not None and self.flaw == "failures_stay":
@@ -78,6 +79,8 @@ class Maker(Shelf):
         for one, source in self.copies.items():
             if self.flaw == "copies are links" and source == self.stored(name):
                 self.models[one] = made
+        if base is None and self.flaw != "weights are no layer":
+            yield {"status": f"using existing layer {made.weights}"}
         yield from self._keeps(made, base)
         yield {"status": "writing manifest"}
         yield {"status": "success"}
@@ -139,6 +142,11 @@ class Maker(Shelf):
             return "json: cannot unmarshal license"
         return None
 
+    def _uploaded(self, files: dict[str, str]) -> str:
+        """The one file that a model is made of, if it is one."""
+        there = [digest for digest in files.values() if digest in self.blobs]
+        return there[0] if len(files) == 1 == len(there) else WEIGHTS
+
     def _made(self, fields: dict[str, Any], base: Model | None) -> Model:
         before = base or Model("{{ .Prompt }}", "", {}, "", datetime.now(UTC))
         template = fields.get("template") or before.template
@@ -169,5 +177,6 @@ class Maker(Shelf):
             parent=tagged(fields["from"].strip()) if base else "",
             config=config,
             info={**before.info, **(fields.get("info") or {})},
+            weights=base.weights if base else self._uploaded(fields.get("files") or {}),
             kind=base.kind if base else kind_of((fields.get("files") or {}).values()),
         )

@@ -43,7 +43,8 @@ def render(
     head = "\n\n".join(part for part in (system, offered) if part)
     turns = [f"<|system|>\n{head}<|end|>\n"] if head else []
     turns += [_turn(one, full) for one in messages if one["role"] in ("user", "assistant", "tool")]
-    tail = "<think>\n\n</think>\n\n" if full and think is False else ""
+    silent = think is False and "IsThinkSet" in template
+    tail = "<think>\n\n</think>\n\n" if full and silent else ""
     return f"{''.join(turns)}<|assistant|>\n{tail}"
 
 
@@ -89,6 +90,10 @@ class Reciter:
         self.drawn = {one.prompt: one for one in script.distributions.values()}
         self.computed = {one.prompt: one for one in load_logits().values()}
 
+    def refuses(self, prompt: str, given: dict[str, Any], window: int) -> bool:
+        """Whether a prompt is too long, and nothing may be cut from it."""
+        return self.count(prompt) > window and False in (given["shift"], given["truncate"])
+
     def count(self, prompt: str) -> int:
         """How many tokens a prompt has: the script's count, else a guess."""
         known = self.known.get(prompt) or self.drawn.get(prompt)
@@ -99,6 +104,8 @@ class Reciter:
     ) -> Spoken:
         """Generate, within num_predict and the window, in the form that was asked for."""
         window = min(options["num_ctx"], self.script.context_length)
+        if options["repeat_last_n"] < 0:
+            options = {**options, "repeat_last_n": window}
         prompt_tokens = self.count(prompt)
         if prompt_tokens >= window and self.truncates:
             kept = window - 1 if options["num_keep"] < 0 else options["num_keep"] + 1

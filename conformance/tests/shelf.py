@@ -61,11 +61,12 @@ class Model:
     parent: str = ""
     config: dict[str, str] = field(default_factory=dict)  # requires, renderer, parser
     info: dict[str, Any] = field(default_factory=dict)  # what its maker says of it
+    weights: str = WEIGHTS  # the digest of what was uploaded, where that is known
 
     @property
     def layers(self) -> tuple[str, ...]:
         """The digests of its weights and its texts."""
-        return WEIGHTS, *(layer(one) for one in (self.template, self.system) if one)
+        return self.weights, *(layer(one) for one in (self.template, self.system) if one)
 
 
 @dataclass

@@ -53,9 +53,16 @@ def test_matrix_has_a_row_for_each_option() -> None:
 
 def test_what_failed_beside_is_told() -> None:
     """An option that is heeded, but wrongly."""
-    lines = [line(ONE.accepts, "passed"), line(ONE.heeds, "passed"), line(ONE.checks[1], "failed")]
-    row = support(lines)[0]
-    assert (row["support"], row["failed"]) == ("effective", [ONE.checks[1]])
+    beside = [ONE.checks[1], ONE.of_the_model]
+    lines = [line(id, "passed") for id in (ONE.accepts, ONE.heeds)]
+    row = support([*lines, *(line(id, "failed") for id in beside)])[0]
+    assert (row["support"], row["failed"]) == ("effective", beside)
+
+
+def test_models_own_value_of_each_option_is_judged() -> None:
+    """By a check of its name, or by one that judges more."""
+    without = {one.name for one in PARAMETERS if one.of_the_model not in CHECKS}
+    assert without == {"stop", "num_keep"}
 
 
 @pytest.mark.parametrize("one", PARAMETERS, ids=lambda one: one.name)

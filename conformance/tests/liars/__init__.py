@@ -5,6 +5,7 @@ from __future__ import annotations
 from .accounting import EDGES, USAGE
 from .always import ALWAYS
 from .answers import ANSWERS
+from .at_once import AT_ONCE
 from .beside_fields import BESIDE_FIELDS
 from .both import BOTH
 from .clients import CLIENTS
@@ -16,13 +17,18 @@ from .embeddings import EMBEDDINGS
 from .format import FORMAT
 from .fuzz import FUZZ
 from .fuzz_models import FUZZ_MODELS
+from .given_back import GIVEN_BACK
 from .guards import SAFETY
 from .keeping import KEEPING
 from .lenient import LENIENT
 from .liar import Liar
 from .nearby import NEARBY
+from .no_trace import NO_TRACE
+from .of_the_model import OF_THE_MODEL
 from .options import OPTIONS
 from .order import ORDER
+from .other_words import OTHER_WORDS
+from .overlooked import OVERLOOKED
 from .parameters import PARAMETER
 from .parsing import LOGPROBS, THINKING, TOOLS
 from .pulls import PULLS
@@ -55,6 +61,12 @@ LIARS: list[Liar] = [
     *ERRORS,
     *STREAMING,
     *TALKING,
+    *OF_THE_MODEL,
+    *NO_TRACE,
+    *GIVEN_BACK,
+    *OTHER_WORDS,
+    *AT_ONCE,
+    *OVERLOOKED,
     *OPTIONS,
     *PARAMETER,
     *USAGE,
