@@ -156,6 +156,7 @@ def nought_is_a_value(target: Target) -> Verdict:
     return every(
         (
             expect({draw(seed=seed) for seed in range(3)}, {likeliest}),  # its own top_k
+            expect({draw(**open_, seed=seed, top_p=0) for seed in range(3)}, {likeliest}),
             expect_that(
                 len(several) > 1,
                 "several texts with top_k 0 and min_p 0, which take the place of 1 and 0.99",

@@ -18,6 +18,7 @@ from .shown import made
 BOUND = {"num_predict": 200}
 MANY = 24  # tools, as agents have them
 CALLED = {"num_predict": 400}
+NAMED = "sea-Port.look_Up2"  # as tools of MCP servers are named
 DAY = "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 WITHIN: Json = {"type": "object", "properties": {"b": {"const": "Yak 8"}}, "required": ["b"]}
 NESTED: Json = {
@@ -117,10 +118,10 @@ def arguments_keep_their_types(target: Target) -> Verdict:
     given = {name: {"const": value} for name, value in GIVEN.items()}
     some = {"type": "object", "properties": given, "required": list(given)}
     calls: tuple[tuple[Json, dict[str, Json]], ...] = (
-        (GIVEN, {"properties": {"name": {"const": "f"}, "arguments": some}}),
-        ({}, {"properties": {"name": {"const": "f"}, "arguments": {"const": {}}}}),
+        (GIVEN, {"properties": {"name": {"const": NAMED}, "arguments": some}}),
+        ({}, {"properties": {"name": {"const": NAMED}, "arguments": {"const": {}}}}),
     )
-    names = [*(f"g{number}" for number in range(MANY)), "f"]
+    names = [*(f"g{number}" for number in range(MANY)), NAMED]
     tools = [
         {"type": "function", "function": {"name": name, "parameters": {"type": "object"}}}
         for name in names
@@ -137,6 +138,6 @@ def arguments_keep_their_types(target: Target) -> Verdict:
                 (one["name"], json.dumps(one["arguments"], sort_keys=True))
                 for one in read(got).functions
             ]
-            if found != [("f", json.dumps(wanted, sort_keys=True))]:
-                return expect(found, [("f", json.dumps(wanted, sort_keys=True))], got)
+            if found != [(NAMED, json.dumps(wanted, sort_keys=True))]:
+                return expect(found, [(NAMED, json.dumps(wanted, sort_keys=True))], got)
     return PASSED

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from ..check import MUST, SHOULD, Verdict, check, every, expect
+from ..check import MUST, SHOULD, Verdict, check, every, expect, expect_that
 from ..clients import CHATTERS, LANGCHAIN, LANGCHAIN_JS, LITELLM, LLAMAINDEX, PYTHON, SDKS
 from ..evidence import Exchange, Json
 from ..reply import read
@@ -61,6 +61,8 @@ OF_CHAT: dict[str, Json] = {
     "messages": [{"role": "user", "content": "Tell me a story."}],
     "tools": OF_REQUESTS["tools"],
 }
+OPEN: dict[str, Json] = {"temperature": 1, "top_k": 0, "top_p": 1.0, "min_p": 0.0}
+DRAWS = 8  # of ten letters: all alike by chance once in ten millions
 KNOWN = ("num_predict", "stop", "temperature", "seed", "top_k", "top_p", "min_p", "typical_p",
          "repeat_last_n", "repeat_penalty", "presence_penalty", "frequency_penalty", "num_keep",
          "num_ctx", "num_batch", "num_gpu", "num_thread", "use_mmap")  # fmt: skip
@@ -114,6 +116,70 @@ def fields_of_elsewhere(target: Target) -> Verdict:
         for got in (
             target.chat(model=target.plain, **given, **OF_GENERATE),
             target.generate(model=target.plain, **given, **OF_CHAT, stream=True),
+        )
+    )
+
+
+@check(
+    "options/only-in-options",
+    SHOULD,
+    group="options",
+    source="api/types.go:GenerateRequest",
+    covers=("GEN-031", "REQ-003"),
+    breaks=(*CHATTERS, LANGCHAIN, LITELLM),
+)
+def only_in_options(target: Target) -> Verdict:
+    """Samplers that stand beside `options` bind nothing: what is drawn is what the options say."""
+    prompt = target.distribution("uniform").prompt
+
+    def draws(options: Mapping[str, Json], **beside: Json) -> list[str]:
+        return [
+            read(
+                target.post(
+                    "/api/generate", beside, model=target.model, prompt=prompt, raw=True,
+                    stream=False, options={**OPEN, "num_predict": 1, "seed": seed, **options},
+                )
+            ).text
+            for seed in range(DRAWS)
+        ]  # fmt: skip
+
+    free = draws({"seed": None}, seed=7)
+    cool = draws({"temperature": None, "top_k": None}, temperature=0, top_k=1)
+    usual = draws({"temperature": None, "top_k": None})
+    several = expect_that(
+        len(set(free)) > 1, "several texts, for no seed is among the options", free
+    )
+    return every((expect(cool, usual), several))
+
+
+@check(
+    "generate/line-feeds",
+    MUST,
+    group="core",
+    source="server/routes.go:GenerateHandler",
+    covers=("GEN-061", "OPT-012", "OPT-047"),
+    breaks=(*SDKS, *CHATTERS),
+)
+def line_feeds(target: Target) -> Verdict:
+    """Line feeds are text, at the beginning and the end of an answer, and may be a stop string."""
+    recital = target.recital("think")
+    before, _, after = recital.output.partition("</think>")
+    ask: dict[str, Json] = {"model": target.plain, "raw": True, "prompt": None}
+    ask["prompt"] = f"{recital.prompt}{before}</think>"
+
+    def said(stream: bool, **options: Json) -> str:
+        return read(target.post("/api/generate", ask, stream=stream, options=options)).text
+
+    few = {"temperature": 0, "num_predict": 1}
+    first = said(True, **few)
+    return every(
+        (
+            expect_that(first.strip("\n") == "" != first, "line feeds", first),
+            *(
+                expect([said(stream, **few), said(stream, temperature=0)], [first, after])
+                for stream in (False, True)
+            ),
+            *(expect(said(stream, temperature=0, stop=["\n"]), "") for stream in (False, True)),
         )
     )
 

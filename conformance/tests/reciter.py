@@ -202,6 +202,9 @@ def _typical(kept: list[tuple[str, float]], p: float) -> list[tuple[str, float]]
 
 def _split(text: str, count: int) -> list[Token]:
     """The text in so many tokens; where there are more tokens than characters, some are empty."""
+    feeds = text[: len(text) - len(text.lstrip("\n"))]
+    if feeds and count > 1:  # they are a token of their own
+        return [*_split(feeds, 1), *_split(text.removeprefix(feeds), count - 1)]
     size = len(text)
     pieces = [text[size * n // count : size * (n + 1) // count] for n in range(count)]
     return [Token(piece, -0.001, ((piece, -0.001), *RIVALS)) for piece in pieces]

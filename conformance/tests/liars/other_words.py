@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from ..honest import Answer, Heard, Lie
@@ -17,6 +18,7 @@ from ..lies import (
     messages,
     options,
     refuses,
+    values,
     with_answers,
 )
 from .liar import Liar
@@ -232,6 +234,32 @@ def _textual(fields: Fields) -> None:
         del fields["format"]
 
 
+def _beside(*names: str) -> Lie:
+    """What stands beside the options counts where they have none of it."""
+
+    def change(fields: Fields) -> None:
+        given = fields.setdefault("options", {})
+        for name in names:
+            if given.get(name) is None and fields.get(name) is not None:
+                given[name] = fields[name]
+
+    return hears(change, *GENERATE)
+
+
+def _falsy(given: Fields) -> None:
+    if given.get("top_p") == 0:
+        del given["top_p"]
+
+
+def _wordy(given: Fields) -> None:
+    if isinstance(given.get("stop"), list):
+        given["stop"] = [one for one in given["stop"] if str(one).strip()]
+
+
+def _named(change: Callable[[str], str]) -> Lie:
+    return calls(lambda one: one["function"].update(name=change(one["function"]["name"])))
+
+
 OTHER_WORDS = [
     *(
         Liar(f"{word} alone is left aside", "format/each-word-alone",
@@ -297,4 +325,17 @@ OTHER_WORDS = [
     Liar("a turn needs a text", "vision/turn-of-a-picture-alone",
          messages(lambda all: [one for one in all if one.get("content")] or all[:1])),
     Liar("text is a format", "format/refused-before-a-stream", hears(_textual, *TALK)),
+    Liar("a temperature at the top", "options/only-in-options", _beside("temperature", "top_k")),
+    Liar("a seed at the top", "options/only-in-options", _beside("seed")),
+    Liar("no nucleus of nothing", "options/nought-is-a-value", options(_falsy)),
+    Liar("answers end in letters", "generate/line-feeds",
+         values(lambda one: one.update(response=one["response"].rstrip()), "/api/generate")),
+    Liar("answers begin with letters", "generate/line-feeds",
+         values(lambda one: one.update(response=one["response"].lstrip("\n")), "/api/generate")),
+    Liar("line feeds stop nothing", "generate/line-feeds", options(_wordy)),
+    Liar("tools in small letters", "tools/arguments-keep-their-types", _named(str.lower)),
+    Liar("tools without dots", "tools/arguments-keep-their-types",
+         _named(lambda name: name.replace(".", "_"))),
+    Liar("tools without dashes", "tools/arguments-keep-their-types",
+         _named(lambda name: name.replace("-", "_"))),
 ]  # fmt: skip
