@@ -268,11 +268,11 @@ def stop_as_given(target: Target) -> Verdict:
 )
 def num_predict_large(target: Target) -> Verdict:
     """A great `num_predict` is kept to, and a negative one lets a long answer end by itself."""
-    whole = target.recital("count")
+    whole, prose = target.recital("count"), target.recital("prose")
     bounded = target.chat("endless", stream=True, options={"num_predict": FAR})
     endless = [
-        target.chat("count", options={"num_predict": -1}),
-        target.generate("count", stream=True, options={"num_predict": -2}),
+        (whole, target.chat("count", options={"num_predict": -1})),
+        (prose, target.generate("prose", stream=True, options={"num_predict": -2})),
     ]
     return every(
         (
@@ -283,7 +283,7 @@ def num_predict_large(target: Target) -> Verdict:
                 read(bounded).text,
                 bounded,
             ),
-            *(expect([read(got).text, read(got).reason], [whole.content, "stop"], got)
-              for got in endless),
+            *(expect([read(got).text, read(got).reason], [one.content, "stop"], got)
+              for one, got in endless),
         )
     )  # fmt: skip
