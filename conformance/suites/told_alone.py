@@ -7,7 +7,7 @@ from ..target import Target
 
 
 @check(
-    "core/version-alone",
+    "http/version-alone",
     SHOULD,
     group="core",
     source="server/routes.go:GenerateRoutes",
