@@ -7,7 +7,7 @@ from ..target import Target
 
 
 @check(
-    "http/version-alone",
+    "http/told-alone",
     SHOULD,
     group="core",
     source="server/routes.go:GenerateRoutes",

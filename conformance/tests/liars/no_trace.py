@@ -253,7 +253,7 @@ NO_TRACE = [
          _head(lambda one: replace(one, value={"models": []}))),
     Liar("HEAD of a list of no type", "http/head-of-the-list",
          _head(lambda one: replace(one, media_type="text/plain"))),
-    Liar("tells its build", "http/version-alone", values(shows(build="ab12"), VERSION)),
+    Liar("tells its build", "http/told-alone", values(shows(build="ab12"), VERSION)),
     Liar("version with a letter", "core/version-is-numeric", values(shows(version="v0.12.3"),
                                                                      VERSION)),
     Liar("called in lower case", CALLED, values(
