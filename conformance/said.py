@@ -132,7 +132,7 @@ class Said:
         """Whether it is about a model that stays what it is as long as the run lasts."""
         setup, ours = self.setup, f"parallama-check-{self.setup.token}"
         names = {setup.model, setup.plain, f"{ours}/embedding", f"{ours}/vision"}
-        return self.asked.get("model") in names | set(setup.extras.values()) - {None}
+        return self.asked.get("model") in (names | set(setup.extras.values())) - {None}
 
     @property
     def greedy(self) -> bool:

@@ -99,6 +99,15 @@ def test_what_was_no_request_is_nothing_to_laws(body: bytes) -> None:
     assert said_of(replace(got, request=replace(got.request, body=body)), SETUP, "a") is None
 
 
+def test_keys_in_capitals_name_no_model_to_laws() -> None:
+    """Fields that are not read as the target reads them are no ground for a law."""
+    got = exchange(FINAL)
+    spelt = replace(got, request=replace(got.request, body=b'{"Model": "mine", "Prompt": "a"}'))
+    said = said_of(spelt, replace(SETUP, plain=None), "a/check")
+    assert said is not None
+    assert not said.lasting
+
+
 def test_odd_shapes_break_only_what_they_are_about() -> None:
     """An answer that no law can read is the schema's affair, and breaks nothing in us."""
     odd = {**FINAL, "eval_count": [], "logprobs": 5, "created_at": {}, "context": {"a": 1}}
