@@ -64,7 +64,7 @@ def conformance(session: nox.Session) -> None:
     if any("://" in argument for argument in session.posargs) or "--list" in session.posargs:
         session.run("parallama-conformance", *session.posargs)
         return
-    parallel = [] if "-n" in session.posargs else ["-n", "8"]
+    parallel = [] if "-n" in session.posargs else ["-n", "4"]
     with reference_server(session) as url:
         session.run("parallama-conformance", url, *parallel, *session.posargs)
 
