@@ -60,11 +60,18 @@ def _unmapped(address: IPv6Address) -> IPv4Address | IPv6Address:
 
 def _program(proc: Path, inode: int) -> str | None:
     """The name of the program that has this socket; None where we may not know."""
-    wanted = f"socket:[{inode}]"
     for process in proc.glob("[0-9]*"):
         try:
-            if any(str(one.readlink()) == wanted for one in (process / "fd").iterdir()):
+            if f"socket:[{inode}]" in map(_leads_to, (process / "fd").iterdir()):
                 return (process / "comm").read_text().strip()
         except OSError:  # it is another's, or gone
             continue
     return None
+
+
+def _leads_to(descriptor: Path) -> str | None:
+    """What a descriptor is of; None where it was closed since it was listed."""
+    try:
+        return str(descriptor.readlink())
+    except OSError:
+        return None

@@ -83,6 +83,17 @@ def test_socket_of_nobody_is_not_certain(tmp_path: Path) -> None:
 
 
 @LITTLE
+def test_descriptor_that_closes_meanwhile_hides_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program has many, and while they are read some go."""
+    proc = machine(tmp_path, "ollama", line("0100007F"))
+    (proc / "31" / "fd" / "2").write_text("not a link any more")
+    monkeypatch.setattr(Path, "iterdir", lambda fd: iter(sorted(fd.glob("*"))))
+    assert alone_on_loopback(parse_address("127.0.0.1:11434"), proc)
+
+
+@LITTLE
 @pytest.mark.parametrize("url", ["http://192.0.2.1:11434", "https://127.0.0.1:11434"])
 def test_other_machines_and_proxies_are_not_certain(tmp_path: Path, url: str) -> None:
     """Nothing is known of what is not here, or goes through TLS."""
