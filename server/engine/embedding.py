@@ -44,7 +44,7 @@ class EmbeddingEngine:
         self._numbers = itertools.count()
         self.tally = Tally()
         work = EmbeddingWorker(source, settings)
-        self._thread = ModelThread[Command, Summary]("embedding", work)
+        self._thread = ModelThread[Command, Summary](work)
 
     @classmethod
     def load(cls, source: ModelSource, settings: EngineSettings) -> EmbeddingEngine:

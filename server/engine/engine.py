@@ -39,7 +39,7 @@ class Engine:
         worker = Worker(source, settings)
         self.tally: Tally = worker.tally
         self._share = worker.share
-        self._thread = ModelThread[Command, Summary]("engine", worker)
+        self._thread = ModelThread[Command, Summary](worker)
 
     @classmethod
     def load(cls, source: ModelSource, settings: EngineSettings) -> Engine:

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import atexit
 import logging
-import sys
 import threading
 from collections import deque
 from concurrent.futures import Future
 from typing import Final, Generic, Protocol, TypeVar
 
 from .sequence import LoadError
+from .thread_pool import ThreadPool
 
 log = logging.getLogger(__name__)
 
 UNLOADED: Final = "the model was unloaded"
+
+_threads = ThreadPool("model")
 
 Command_contra = TypeVar("Command_contra", contravariant=True)
 Summary_co = TypeVar("Summary_co", covariant=True)
@@ -45,17 +47,15 @@ class Work(Protocol[Command_contra, Summary_co]):
 class ModelThread(Generic[Command, Summary]):
     """One loaded model's thread and the inbox through which it is reached."""
 
-    def __init__(self, name: str, work: Work[Command, Summary]) -> None:
+    def __init__(self, work: Work[Command, Summary]) -> None:
         self._work = work
         self._inbox: deque[Command] = deque()
         self._wake = threading.Event()
         self._lock = threading.Lock()
         self._closed = False
         self._summary: Future[Summary] = Future()
-        self._thread = threading.Thread(target=self._main, name=name, daemon=True)
-        # a thread that is still in MLX when the interpreter goes away aborts the process
-        atexit.register(self.close)
-        self._thread.start()
+        atexit.register(self.close)  # before the thread is told to end
+        self._done = _threads.run(self._main)
 
     def loaded(self) -> Summary:
         """What the model is, once it is loaded; raises LoadError."""
@@ -74,15 +74,12 @@ class ModelThread(Generic[Command, Summary]):
         with self._lock:
             self._closed = True
             self._wake.set()
-        self._thread.join()
+        self._done.result()
 
     def _main(self) -> None:
         try:
             self._live()
         finally:
-            mlx = sys.modules.get("mlx.core")
-            if mlx is not None:  # else its streams end after `join`, and may meet the process's end
-                mlx.clear_streams()
             atexit.unregister(self.close)
 
     def _live(self) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import mlx.core as mx
+import psutil
 import pytest
 
 from .. import loader, runner
@@ -269,6 +270,20 @@ async def test_closing_ends_what_runs_and_what_comes_after(tiny_gguf: Path) -> N
     engine.close()
     after = await generate(engine, Ask(PROMPT, GREEDY))
     assert [last, after.last] == [Failed("the model was unloaded", 503)] * 2
+
+
+async def test_loading_again_takes_no_more_threads(tiny_gguf: Path) -> None:
+    """Those of MLX are counted, too."""
+
+    async def num_threads_after(num_loads: int) -> int:
+        for _ in range(num_loads):
+            engine = Engine.load(ModelSource(tiny_gguf), EngineSettings())
+            await generate(engine, Ask(PROMPT, GREEDY, num_predict=2))
+            engine.close()
+        return int(psutil.Process().num_threads())
+
+    once = await num_threads_after(1)
+    assert await num_threads_after(4) <= once
 
 
 async def test_closing_gives_the_memory_back(tiny_gguf: Path) -> None:
