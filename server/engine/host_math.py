@@ -28,8 +28,11 @@ def gated(gate_up: mx.array) -> mx.array:
 
 def causal_softmax(scores: mx.array) -> mx.array:
     """The softmax of `(..., L, T)` over T, of whose last L each row sees those up to its own."""
+    length, total = scores.shape[-2:]
+    if scores.size < WORTH_IT:
+        seen = mx.tri(length, total, total - length, dtype=mx.bool_)
+        return mx.softmax(mx.where(seen, scores, -mx.inf), axis=-1)
     raw = np.asarray(scores)
-    length, total = raw.shape[-2:]
     out = np.subtract(raw, raw.max(axis=-1, keepdims=True))
     out[..., total - length :] += np.triu(np.full((length, length), -np.inf, np.float32), 1)
     np.exp(out, out=out)
