@@ -116,7 +116,7 @@ asyncio.run(scene(sys.argv[1]))
 
 
 def test_the_ledger_agrees_with_mlx(tmp_path: Path) -> None:
-    """Within 2 % and 4 KiB after loading and after use; all is given back at the end.
+    """Within 2 % and 4 KiB after loading and after use; at the end all but a random key is back.
 
     In a process of its own: MLX counts for a whole process.
     """
@@ -131,7 +131,8 @@ def test_the_ledger_agrees_with_mlx(tmp_path: Path) -> None:
         assert active == pytest.approx(booked, rel=0.02, abs=4096), moment
         assert active <= total
     assert seen["peak"] <= seen["at most"]
-    assert (seen["after"], seen["booked"]) == (seen["before"], 0)
+    assert seen["after"] <= seen["before"] + 8  # the thread, which is used again, keeps its key
+    assert seen["booked"] == 0
 
 
 _LEAVING = """
