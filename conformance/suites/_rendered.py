@@ -7,11 +7,12 @@ each part is tried alone, so that a finding names what was rendered wrongly.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..check import Verdict, expect, expect_that
+from ..check import Verdict, every, expect, expect_that
 from ..evidence import Exchange, Json
 from ..reply import read
 from ..script import Recital
@@ -51,11 +52,19 @@ def ask(target: Target, model: str, messages: Sequence[Json], **fields: Json) ->
 def prints(
     target: Target, word: str, parts: Sequence[Part], recital: Recital, **asked: Json
 ) -> Verdict:
-    """Passed if a template of these parts makes the recital's prompt; else names the culprits."""
+    """Passed if a template of these parts makes the recital's prompt; else names the culprits.
+
+    What is read of a request is no other if its answer is streamed.
+    """
     asked = {"messages": HELLO, **asked}
     got = _answered(target, word, ALL + "".join(one.source for one in parts), asked)
     if _recited(got, recital):
-        return expect(read(got).count("prompt_eval_count"), recital.prompt_tokens, got)
+        again = {**json.loads(got.request.body or b"{}"), "stream": True}
+        wanted = [recital.output, recital.prompt_tokens]
+        return every(
+            expect([read(one).text, read(one).count("prompt_eval_count")], wanted, one)
+            for one in (got, target.post("/api/chat", again))
+        )
     wrong = [
         one.feature
         for n, one in enumerate(parts)

@@ -29,6 +29,7 @@ WHOLE, WHOLE_NS = 1.05, 25e6  # of what the client waited
 UNITS = (1_000_000, 1000, 1)  # in nanoseconds
 MANY = 1000  # tokens, and fewer than any window has
 MARKS = ("<|", "|>", "<think>", "</think>")
+ALIKE = 0.001  # of two numbers that are one
 
 
 def ask_talk(target: Target) -> None:
@@ -384,4 +385,7 @@ def _entry(entry: Json, most: int) -> str | None:
             return "the bytes of the token"
         if not one.get("logprob", 1.0) <= 0:
             return "a logarithm of a probability"
+    own = [one["logprob"] for one in tops if one.get("token") == entry.get("token") != ""]
+    if own and min(abs(one - entry["logprob"]) for one in own) > ALIKE:
+        return "the same logarithm in the entry and among its others"
     return None

@@ -147,13 +147,14 @@ def context_holds_all(target: Target) -> Verdict:
         ("think", {}),
         ("think", {"options": {"num_predict": 9}}),
         ("count", {"options": {"num_predict": 5}}),
+        ("count", {"options": {"num_predict": 300}}),
     )
     found: dict[str, int] = {}
     for id, fields in asked:
         reply = read(target.generate(id, **fields))
         tokens = reply.count("eval_count") - (reply.reason == "stop")
         told = reply.count("prompt_eval_count") + tokens
-        found[f"{id} with {list(fields)}"] = told - len(reply.final["context"])
+        found[f"{id} with {fields}"] = told - len(reply.final["context"])
     wanted = "prompt and answer, in each, the tokens that a prompt begins with or not"
     bounded = read(target.generate("count", options={"num_predict": 1}))
     stopped = read(target.generate("count", options={"stop": [" 2 "]}))

@@ -100,7 +100,8 @@ def either_spelling(target: Target) -> Verdict:
     target.request("POST", f"/api/blobs/sha256:{hexadecimal}", content)
     spelt = (f"sha256:{hexadecimal}", f"sha256-{hexadecimal}")
     wrong = (hexadecimal, hexadecimal[:12], f"sha256:{hexadecimal[:63]}", f"md5:{hexadecimal[:32]}",
-             f"SHA256:{hexadecimal}", f"sha256:{hexadecimal}0")  # fmt: skip
+             f"SHA256:{hexadecimal}", f"sha256:{hexadecimal}0", f"sha256:{'g' * 64}",
+             f"sha1:{hexadecimal[:40]}", f"sha512:{hexadecimal * 2}")  # fmt: skip
     found = {one: target.request("HEAD", f"/api/blobs/{one}").code for one in (*spelt, *wrong)}
     wanted = {**dict.fromkeys(spelt, 200), **dict.fromkeys(wrong, 400)}
     refused = [target.request("POST", f"/api/blobs/{one}", content) for one in wrong]
@@ -121,7 +122,7 @@ def either_spelling(target: Target) -> Verdict:
     breaks=SDKS,
 )
 def of_any_size(target: Target) -> Verdict:
-    """A blob may be large, its type is not looked at, and the answers have no body."""
+    """A blob may be large, or nothing at all; its type is not looked at; answers have no body."""
     kinds = (None, "application/x-www-form-urlencoded", "application/json", "multipart/form-data")
     for kind in kinds:
         size = LARGE if kind is None else 2000
@@ -132,7 +133,10 @@ def of_any_size(target: Target) -> Verdict:
         if found != [201, b"", 200]:
             what = f"{kind or 'no type'}, {len(content)} bytes: 201 without a body, and it is there"
             return expect_that(False, what, found, got)
-    return expect(got.code, 201)
+    nothing = f"/api/blobs/sha256:{hashlib.sha256().hexdigest()}"
+    got = target.request("POST", nothing, b"")
+    found = [got.code in (200, 201), target.request("HEAD", nothing).code]
+    return expect(found, [True, 200], got)
 
 
 @check(

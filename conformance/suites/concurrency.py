@@ -56,12 +56,12 @@ MIXED = (
     Question("greeting", True),
     Question("greeting", False, options={"num_predict": 2}),
     Question("greeting", True, "/api/generate"),
-    Question("count", True, options={"num_predict": 50}),
-    Question("count", False, options={"num_predict": 60, "stop": ["17"]}),
-    Question("prose", True, options={"seed": 3, "num_predict": 40}),
+    Question("count", True, options={"num_predict": 30}),
+    Question("count", False, options={"num_predict": 30, "stop": ["9"]}),
+    Question("prose", True, options={"seed": 3, "num_predict": 30}),
     Question("prose", False, "/api/generate", options={"stop": ["e"]}),
-    Question("endless", True, options={"num_predict": 45}),
-    Question("endless", False, options={"num_predict": 30}),
+    Question("endless", True, options={"num_predict": 25}),
+    Question("endless", False, options={"num_predict": 20}),
     Question("count", True, "/api/generate", options={"num_predict": 7}),
 )
 SCRIPTED = (
@@ -160,7 +160,7 @@ def mixed_crowd(target: Target) -> Verdict:
 )
 def same_question(target: Target) -> Verdict:
     """One question asked many times at once has one answer."""
-    question = Question("count", True, options={"num_predict": 40})
+    question = Question("count", True, options={"num_predict": 20})
     alone = told(question.ask(target))
     got = target.at_once([partial(question.ask, target)] * CROWD)
     return beside(target, [question] * CROWD, [alone] * CROWD, got)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from ..check import (
@@ -269,9 +270,15 @@ def replaces(target: Target) -> Verdict:
     files = upload(target, {GGUF: weights()})
     create(target, name, files=files, system="two")
     target.post("/api/create", model=name, files=files, system="three", template="{{ .Prompt")
-    found = target.post("/api/show", model=name).ok.object["system"]
+    found = target.post("/api/show", model=name).ok.object
     count = [one["name"] for one in models(target)].count(tagged(name))
-    return expect([found, count], ["two", 1])
+    templated = re.search(r"(?m)^TEMPLATE .", str(found["modelfile"])) is not None
+    return every(
+        (
+            expect([found["system"], count], ["two", 1]),
+            expect_that(templated, "TEMPLATE in modelfile, also where none was given", found),
+        )
+    )
 
 
 @check(

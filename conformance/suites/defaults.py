@@ -44,6 +44,7 @@ OWN_STOPS = [" 9 ", " 4 ", " 8 "]  # neither the first nor the last of them come
 LARGE = (400, 40, 100)  # of top_k; the small ones are bounds of other services
 PENALTIES = ("repeat_penalty", "presence_penalty", "frequency_penalty")
 FAR = 300  # tokens: more than 128 and 256, which servers have for defaults and for bounds
+BEYOND = 1_000_000  # tokens: more than any window of ours holds
 LAST_SIGNED = 2**31  # a seed has 32 bits
 
 
@@ -231,6 +232,7 @@ def stop_as_given(target: Target) -> Verdict:
     never = [f"never {n}" for n in range(39)]
     cases: list[tuple[str, list[str], str]] = [
         ("count", [*never, " 9"], " 9"),
+        ("count", ["1 2"], "1 2"),  # what is said first
         ("count", ["7 8 ", "\n 5", "9 "], "7 8 "),
         ("count", ["21 22 23 24 25 26 27 28 29 30 31 32 33 34", "hundred"], "21 22"),
         ("unicode-cjk", ["世界。"], "世界。"),
@@ -273,6 +275,7 @@ def num_predict_large(target: Target) -> Verdict:
     endless = [
         (whole, target.chat("count", options={"num_predict": -1})),
         (prose, target.generate("prose", stream=True, options={"num_predict": -2})),
+        (prose, target.chat("prose", options={"num_predict": BEYOND})),
     ]
     return every(
         (

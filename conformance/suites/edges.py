@@ -19,6 +19,7 @@ from ..evidence import Json, Wrong
 from ..provision import create
 from ..reply import read
 from ..target import Target
+from .every_way import WAYS, way_name
 from .lifecycle import unload
 from .logprobs import entries
 from .parameters import LONG, prompt_tokens
@@ -96,7 +97,11 @@ def num_keep_counts(target: Target) -> Verdict:
         first = WINDOW - 1 if kept < 0 else kept + 1
         wanted[kept] = WINDOW - max((WINDOW - first) // 2, 1)
     found = {kept: prompt_tokens(target, num_keep=kept) for kept in wanted}
-    return expect(found, wanted)
+    ways = {
+        way_name(path, stream): prompt_tokens(target, path, stream=stream, num_keep=100)
+        for path, stream in WAYS
+    }
+    return every((expect(found, wanted), expect(ways, dict.fromkeys(ways, wanted[100]))))
 
 
 @check(

@@ -14,7 +14,7 @@ from ..vectors import SAME, Text, Vector, cosine, length, read_vectors
 
 EMBEDDERS = (PYTHON, JS, LANGCHAIN, LANGCHAIN_JS, LLAMAINDEX, CONTINUE, OPEN_WEBUI, LITELLM)
 THREE = ["The sky is blue.", "Grass is green.", "A dog sees a man."]
-MANY = 64  # as Continue sends them
+MANY = 130  # more than Continue sends, which sends 64, and LangChain sends what it has
 TOGETHER = 8
 
 

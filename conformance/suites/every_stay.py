@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 from ..check import MUST, PASSED, Verdict, check, expect, expect_that
 from ..clients import GO, OPEN_WEBUI, SDKS
 from ..evidence import Json
-from ..moments import moment
 from ..target import Target
-from .lifecycle import awaited, listed, load, unload
+from .lifecycle import awaited, listed, load, seconds_left, unload
 from .manage import tagged
 from .residency import running
 
@@ -47,10 +45,11 @@ def stay_of_every_form(target: Target) -> Verdict:
     """
     load(target, keep_alive=-1)
     for n, (path, name, fields) in enumerate(_forms(target), 20):
-        got = target.post(path, {"model": name, "keep_alive": f"{n}m", **fields})
+        stay: Json = n * 60 if fields["stream"] else f"{n}m"
+        got = target.post(path, {"model": name, "keep_alive": stay, **fields})
         _ = got.ok
-        awaited(lambda wanted=n * 60: abs(_left(target) - wanted) <= NEAR_S)  # type: ignore[misc]
-        left = _left(target)
+        awaited(lambda wanted=n * 60: abs(seconds_left(target) - wanted) <= NEAR_S)  # type: ignore[misc]
+        left = seconds_left(target)
         if abs(left - n * 60) > NEAR_S:
             return expect_that(False, f"{path}: to go in {n} min", f"in {left:.0f} s", got)
         ours = [one for one in running(target) if one.lower() == tagged(target.model).lower()]
@@ -58,11 +57,6 @@ def stay_of_every_form(target: Target) -> Verdict:
             return expect(ours, [tagged(target.model)], got)
     target.post("/api/generate", model=target.model, keep_alive="5m")
     return PASSED
-
-
-def _left(target: Target) -> float:
-    entry = listed(target)
-    return moment(entry["expires_at"]) - time.time() if entry else -1.0
 
 
 @check(

@@ -16,7 +16,7 @@ from .shown import made
 
 TURNS = (2, 12, 22)  # pairs of turns
 LENGTHS = (50, 250, 450)  # times `PHRASE`
-PHRASE = "a b c d "
+PHRASE = "weather weather weather "  # few tokens of many letters
 ROUNDING = 2  # tokens
 CALLS = (  # a template of the names of calls whose arguments are what they were
     "{{ range .Messages }}{{ range .ToolCalls }}{{ if eq (print .Function.Arguments) "

@@ -17,7 +17,12 @@ from ..target import Target
 USERS = (*SDKS, LANGCHAIN, LANGCHAIN_JS, LLAMAINDEX, LITELLM)
 SOURCE = "docs/capabilities/structured-outputs.mdx"
 NO_FORMATS: tuple[Json, ...] = ("xml", "text", "json ", [], 5, True)
-NO_SCHEMAS: tuple[Json, ...] = ({"type": 123}, {"$ref": "#/$defs/nowhere"})
+NO_SCHEMAS: tuple[Json, ...] = (
+    {"type": 123},
+    {"$ref": "#/$defs/nowhere"},
+    {"type": "json_object"},  # as OpenAI has it
+    {"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "object"}}},
+)
 BOUND = {"num_predict": 400}  # a free string may go on for long
 LEGS: Json = {
     "type": "object",

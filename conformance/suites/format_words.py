@@ -31,10 +31,6 @@ WORDS: dict[str, Words] = {
         ("pattern", {"type": "string", "pattern": "^[B-E][a-z]{2}$"}),
         ("const", {"const": OTHERS[0]}),
         ("enum", {"enum": list(OTHERS)}),
-        ("anyOf", {"anyOf": [{"const": one} for one in OTHERS]}),
-        ("oneOf", {"oneOf": [{"const": one} for one in OTHERS]}),
-        ("$ref", {"$ref": "#/$defs/other"}),
-        ("a list of types", {"type": ["boolean", "null"]}),
     ),
     "age": (
         None,
@@ -42,7 +38,13 @@ WORDS: dict[str, Words] = {
         None,
         ("minimum", {"type": "integer", "minimum": 37, "maximum": 99}),
     ),
-    "email": (None, None, None, ("type", {"type": "boolean"}),),
+    "email": (
+        None,
+        None,
+        None,
+        ("type", {"type": "boolean"}),
+        ("a list of types", {"type": ["boolean", "integer"]}),
+    ),
     "tags": (
         None,
         None,
@@ -60,6 +62,9 @@ WITHIN: dict[str, Words] = {  # of the properties of an object in it
         None,
         None,
         ("enum, nested", {"enum": ["Paris", "Rome"]}),
+        ("anyOf", {"anyOf": [{"const": one} for one in OTHERS]}),
+        ("oneOf", {"oneOf": [{"const": one} for one in OTHERS]}),
+        ("$ref", {"$ref": "#/$defs/other"}),
     ),
     "year": (
         None,
@@ -68,7 +73,7 @@ WITHIN: dict[str, Words] = {  # of the properties of an object in it
         ("maximum, nested", {"type": "integer", "minimum": 1700, "maximum": 1799}),
     ),
 }
-ROUNDS = max(map(len, WORDS.values()))
+ROUNDS = max(map(len, (*WORDS.values(), *WITHIN.values())))
 
 
 def _as_said(value: Json) -> Json:

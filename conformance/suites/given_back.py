@@ -7,7 +7,7 @@ import json
 import secrets
 
 from ..bytewise import encoded_bytes, line
-from ..check import MUST, PASSED, SHOULD, Verdict, check, expect, expect_error, expect_that
+from ..check import MUST, PASSED, SHOULD, Verdict, check, every, expect, expect_error, expect_that
 from ..clients import CONTINUE, GO, OPEN_WEBUI, PYTHON, SDKS
 from ..evidence import Json
 from ..provision import create
@@ -15,11 +15,13 @@ from ..target import Target, encoded
 from .arrival import requires_plain
 from .busy import offered
 from .manage import models, tagged
+from .shown import entry
 
 LONG = 'A <b>&amp;</b> "line" of \u00e9\u4e16\u754c.\n'
 KINDS: dict[str, tuple[Json, str]] = {
     "temperature": (0.123456, "0.123456"), "use_mmap": (True, "true"), "num_predict": (-1, "-1"),
     "seed": (123456, "123456"), "min_p": (0.05, "0.05"), "repeat_penalty": (1, "1"),
+    "stop": ("one text", '"one text"'),
 }  # fmt: skip
 NO_NAMES = ("\ud800", "a\0b", "a" * 300, "a" * 5000, "a\nb", "\u00e9", "a" * 81)
 NAMED = (
@@ -63,13 +65,24 @@ def long_texts(target: Target) -> Verdict:
     breaks=(GO, CONTINUE),
 )
 def parameters_of_every_kind(target: Target) -> Verdict:
-    """Fractions, whole numbers and booleans are shown as they were given."""
+    """Fractions, whole numbers, booleans, and a stop that is no list, are shown as given.
+
+    In which order they are given is all the same: it is the same model, by its digest.
+    """
     name = target.temporary("kinds")
-    given: Json = {key: value for key, (value, _) in KINDS.items()}
+    given = {key: value for key, (value, _) in KINDS.items()}
     create(target, name, **{"from": target.plain, "parameters": given})
     lines = str(target.post("/api/show", model=name).ok.object["parameters"]).split("\n")
     wanted = {f"{key:<30} {text}" for key, (_, text) in KINDS.items()}
-    return expect(sorted({*lines} & wanted), sorted(wanted))
+    first = entry(target, name)["digest"]
+    turned: Json = {key: given[key] for key in reversed(given)}
+    create(target, name, **{"from": target.plain, "parameters": turned})
+    return every(
+        (
+            expect(sorted({*lines} & wanted), sorted(wanted)),
+            expect(entry(target, name)["digest"], first),
+        )
+    )
 
 
 @check(

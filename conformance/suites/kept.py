@@ -177,6 +177,7 @@ def verbose(target: Target) -> Verdict:
     return every(
         (
             expect(sizes, {"tokens": 502, "token_type": 502, "merges": 240}),
+            expect({type(one) for one in lists["token_type"] or ()}, {int}),
             expect(sorted(brief), sorted(known)),
             expect({key: brief.get(key) for key in others}, others),
         )
@@ -371,7 +372,7 @@ def one_tag(target: Target) -> Verdict:
     breaks=(GO, OPEN_WEBUI),
 )
 def takes_its_blobs(target: Target) -> Verdict:
-    """Layers that no other model has go with a model; those that another has stay."""
+    """Layers that no other model has go with a model; those that another has stay, and it too."""
     name = target.temporary("laden")
     offered(target, "create")
     system = f"Be brief. {target.setup.token} {time.time_ns()}"
@@ -380,10 +381,12 @@ def takes_its_blobs(target: Target) -> Verdict:
     if len(own) != 1 or not others:
         raise Wrong("one `creating new layer`, others `using existing layer`", got.records)
     before = [_there(target, one) for one in (*own, *others)]
+    create(target, child := target.temporary("of-laden"), **{"from": name, "system": "Be long."})
     _ = target.delete("/api/delete", model=name).ok
-    kept = [_there(target, one) for one in others]
-    found = {"there before": before, "its own": _there(target, own[0]), "those of others": kept}
-    wanted = [[200] * len(before), 404, [200] * len(others)]
+    found = {"there before": before, "its own": _there(target, own[0])}
+    found["those of others"] = [_there(target, one) for one in others]
+    found["what was made of it"] = target.post("/api/show", model=child).code
+    wanted = [[200] * len(before), 404, [200] * len(others), 200]
     return expect(found, dict(zip(found, wanted, strict=True)))
 
 

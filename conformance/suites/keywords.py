@@ -30,7 +30,7 @@ NESTED: Json = {
     "required": ["a", "c"],
 }
 SCHEMAS: tuple[tuple[str, Json], ...] = (
-    ("const", {"const": "Zebra 7"}),
+    ("const", {"const": 'Zebra  7 ,\t<é> & "co" .\n'}),
     ("enum", {"enum": ["Zebra 7", "Yak 8"]}),
     ("pattern", {"type": "string", "pattern": "^[a-c]{3}-[0-9]{2}$"}),
     ("minimum and maximum", {"type": "integer", "minimum": 1000, "maximum": 1003}),

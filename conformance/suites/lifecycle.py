@@ -160,10 +160,12 @@ def expires(target: Target) -> Verdict:
 def keep_alive_forms(target: Target) -> Verdict:
     """keep_alive is a number of seconds or a duration such as "1h30m"; the last one counts."""
     load(target)
-    for given, seconds in ((600, 600), (90.5, 90.5), ("90s", 90), ("1h30m", 5400), ("1.5h", 5400)):
+    for given, seconds in (
+        (600, 600), (90.5, 90.5), ("90s", 90), ("1h30m", 5400), ("1.5h", 5400), ("200h", 720_000),
+    ):  # fmt: skip
         read(target.chat(keep_alive=given, options={"num_predict": 1}))
-        if not awaited(lambda seconds=seconds: abs(_left(target) - seconds) <= 30):  # type: ignore[misc]
-            told = f"keep_alive {given!r}: expires in {_left(target):.0f} s"
+        if not awaited(lambda seconds=seconds: abs(seconds_left(target) - seconds) <= 30):  # type: ignore[misc]
+            told = f"keep_alive {given!r}: expires in {seconds_left(target):.0f} s"
             return expect_that(False, f"expires in about {seconds} s", told)
     return PASSED
 
@@ -184,7 +186,7 @@ def expires_at_stands(target: Target) -> Verdict:
     for given, seconds, wait_s in ((90.5, 90.5, 0), ("2m0.5s", 120.5, 2 * SLACK_S)):
         got = target.chat(keep_alive=given, options={"num_predict": 1})
         ended = moment(got.ok.object["created_at"])
-        awaited(lambda seconds=seconds: abs(_left(target) - seconds) <= 30)  # type: ignore[misc]
+        awaited(lambda seconds=seconds: abs(seconds_left(target) - seconds) <= 30)  # type: ignore[misc]
         time.sleep(wait_s)
         left = _expiry(target) - ended
         if abs(left - seconds) > SLACK_S:
@@ -206,8 +208,10 @@ def keep_alive_forever(target: Target) -> Verdict:
     """A negative keep_alive means for ever: expires_at lies years ahead."""
     for given in (-1, "-1m"):
         read(target.chat(keep_alive=given, options={"num_predict": 1}))
-        if not awaited(lambda: _left(target) > FAR_S):
-            return expect_that(False, "years", f"keep_alive {given!r}: {_left(target):.0f} s")
+        if not awaited(lambda: seconds_left(target) > FAR_S):
+            return expect_that(
+                False, "years", f"keep_alive {given!r}: {seconds_left(target):.0f} s"
+            )
     load(target, keep_alive="5m")
     return PASSED
 
@@ -225,7 +229,7 @@ def keep_alive_kept(target: Target) -> Verdict:
     """A request without keep_alive leaves a loaded model the one it had."""
     load(target, keep_alive="2h")
     target.chat(options={"num_predict": 1})
-    left = _left(target)
+    left = seconds_left(target)
     load(target, keep_alive="5m")
     return expect_that(6900 < left < 7300, "expires in about 7200 s", f"{left:.0f} s")
 
@@ -271,9 +275,16 @@ def bad_keep_alive(target: Target) -> Verdict:
     breaks=(GO,),
 )
 def window_is_told(target: Target) -> Verdict:
-    """context_length in /api/ps is the num_ctx that the model was loaded with."""
+    """context_length in /api/ps is the num_ctx that the model was loaded with, again too."""
     entry = load(target, options={"num_ctx": 1024})
-    return expect(entry["context_length"], 1024)
+    _ = target.post("/api/generate", model=target.model, options={"num_ctx": 768}).ok
+
+    def told() -> Json:
+        now = listed(target)
+        return now["context_length"] if now else None
+
+    awaited(lambda: told() == 768)
+    return expect([entry["context_length"], told()], [1024, 768])
 
 
 @check(
@@ -309,9 +320,10 @@ def digest_of_tags(target: Target) -> Verdict:
     return expect([entry["model"], entry["digest"]], [entry["name"], known.get(entry["name"])])
 
 
-def _left(target: Target) -> float:
-    """Seconds until our model expires."""
-    return _expiry(target) - time.time()
+def seconds_left(target: Target) -> float:
+    """Seconds until our model expires, by /api/ps; -1 where it is not loaded."""
+    entry = listed(target)
+    return moment(entry["expires_at"]) - time.time() if entry else -1.0
 
 
 def _expiry(target: Target) -> float:

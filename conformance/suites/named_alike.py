@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..check import MUST, PASSED, SHOULD, Verdict, check, expect, expect_error, expect_that
+from ..check import MUST, PASSED, SHOULD, Verdict, check, every, expect, expect_error, expect_that
 from ..clients import GO, JS, OPEN_WEBUI, PYTHON, SDKS
 from ..evidence import Exchange
 from ..target import NOBODY, Target
@@ -56,15 +56,39 @@ def alike_on_every_route(target: Target) -> Verdict:
     name = word_of(target, "spelt")
     for one in (name, f"{name}:V1.b"):
         _ = target.post("/api/copy", source=target.plain, destination=one).ok
-    marked = (f"{name}:local", f"{name}:LOCAL", f"{name}:v1.B:Local")
+    marked = (f"{name}:local", f"{name}:LOCAL", f"{name}:v1.B:Local", f"{name}:V1.b:local")
     for route, ask in BRIEF.items():
         if NEEDED.get(route) in target.setup.absent:
             continue
         for spelt in (*spellings(name), f"{name}:v1.B", *marked):
             got = ask(target, spelt)
-            if got.code == 404:
+            if got.code == 404 or "invalid model name" in got.loose_text:
                 return expect_that(False, f"{route} to find {spelt!r}", got.loose_text, got)
     return PASSED
+
+
+@check(
+    "names/with-their-scheme",
+    SHOULD,
+    group="manage",
+    source="types/model/name.go:ParseNameBare",
+    covers=("NAME-07",),
+    breaks=(GO,),
+)
+def with_their_scheme(target: Target) -> Verdict:
+    """A name may begin with the scheme of its host: shown, asked, copied and deleted is its model.
+
+    No list tells of the scheme.
+    """
+    name = word_of(target, "schemed")
+    spelt = f"https://registry.ollama.ai/library/{name}"
+    made = copied(target, spelt)
+    listed = [one["name"] for one in models(target) if name in one["name"]]
+    shown, asked = target.post("/api/show", model=spelt), BRIEF["generate"](target, spelt)
+    known = asked.code != 404 and "invalid model name" not in asked.loose_text
+    gone = target.delete("/api/delete", model=spelt)
+    found = [made.code, shown.code, known, gone.code]
+    return every((expect(found, [200, 200, True, 200], gone), expect(listed, [tagged(name)])))
 
 
 @check(

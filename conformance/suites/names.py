@@ -33,6 +33,8 @@ VALID = (
     "0:0",
     "7",
     "_",
+    "m:q4_K_M",
+    "m_a:_Q8.0-b",
     f"n/{'t' * 80}:{'t' * 80}",
     f"{'a' * 80}",
 )
@@ -59,7 +61,11 @@ def copied(target: Target, name: str) -> Exchange:
 def grammar(target: Target) -> Verdict:
     """A name is [host/][namespace/]model[:tag] of letters, digits and `_-.`; others are 400."""
     for name in INVALID:
-        for got in (target.post("/api/show", model=name), target.delete("/api/delete", model=name)):
+        for got in (
+            target.post("/api/show", model=name),
+            target.delete("/api/delete", model=name),
+            target.post("/api/copy", source=NOBODY, destination=name),
+        ):
             if got.code != 400 or "invalid" not in got.error_text:
                 return expect_that(
                     False, f"400, {name!r} is invalid", f"{got.status}: {got.loose_text}", got
@@ -91,6 +97,10 @@ def texts_of_refusals(target: Target) -> Verdict:
             expect_error(
                 target.delete("/api/delete", model="a b"),
                 (400,), exactly='name "a b" is invalid',
+            ),
+            expect_error(
+                target.delete("/api/delete", model='a"b'),
+                (400,), exactly='name "a\\"b" is invalid',
             ),
             expect_error(
                 target.post("/api/copy", source="a b", destination="c"),
@@ -338,7 +348,7 @@ def first_value_of_a_body(target: Target) -> Verdict:
             b" \n ",
             b"null",
             twice,
-            b"\xef\xbb\xbf{}",
+            f'\ufeff{{"model": "{NOBODY}"}}'.encode(),
             f'{{"model": "{NOBODY}"}} x'.encode(),
         )
     ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-import time
 from collections.abc import Iterator
 from functools import partial
 
@@ -12,14 +11,13 @@ from ..check import MUST, PASSED, SHOULD, Verdict, check, every, expect, expect_
 from ..clients import GO, OPEN_WEBUI, SDKS
 from ..evidence import Exchange, Json, Record, Wrong
 from ..likeness import expect_again
-from ..moments import moment
 from ..provision import create, upload
 from ..script import load_script, weights
 from ..target import NOBODY, Target
 from .busy import meanwhile, offered
 from .concurrency import Question, told
 from .create import GGUF, NOWHERE
-from .lifecycle import listed, load, unload
+from .lifecycle import listed, load, seconds_left, unload
 from .manage import models, tagged
 from .residency import other_weights
 
@@ -62,8 +60,7 @@ def refused_changes_nothing(target: Target) -> Verdict:
         if path == "/api/embed" and "embeddings" in target.setup.absent:
             continue
         got = target.post(path, {"model": model, "stream": False, **fields})
-        entry = listed(target)
-        left = moment(entry["expires_at"]) - time.time() if entry else -1.0
+        left = seconds_left(target)
         if got.code >= 400 and left < STAYS_S:  # that it is refused is another check's sentence
             return expect_that(False, "an hour to stay, as before", f"{left:.0f} s", got)
     target.post("/api/generate", model=target.model, keep_alive="5m")

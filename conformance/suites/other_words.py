@@ -288,13 +288,14 @@ def nulls_ask_nothing(target: Target) -> Verdict:
 )
 def stop_strings_are_no_patterns(target: Target) -> Verdict:
     """A stop string stands for itself: no dot, star, bracket or bar in it means anything."""
-    prose = target.recital("prose").content
+    prose, json = target.recital("prose").content, target.recital("json").content
     bounds = {"stop": list(PATTERNS)}
     return every(
-        expect([read(got).text, read(got).reason], [prose, "stop"], got)
-        for got in (
-            target.chat("prose", options=bounds, stream=True),
-            target.generate("prose", options=bounds),
+        expect([read(got).text, read(got).reason], [wanted, "stop"], got)
+        for wanted, got in (
+            (prose, target.chat("prose", options=bounds, stream=True)),
+            (prose, target.generate("prose", options=bounds)),
+            (json[: json.index('": [')], target.chat("json", options={"stop": ["$", '": [']})),
         )
     )
 

@@ -112,17 +112,14 @@ def computed(id: str, *cases: dict[str, Json]) -> Callable[[Target], Verdict]:
     return lambda target: as_computed(target, id, *cases)
 
 
-def prompt_tokens(target: Target, **given: Json) -> int:
+def prompt_tokens(
+    target: Target, path: str = "/api/generate", *, stream: bool = False, **given: Json
+) -> int:
     """How many tokens of a prompt that is too long are counted, with shifting on."""
     options = target.options({"num_predict": 2, "num_ctx": 256, **given})
-    got = target.post(
-        "/api/generate",
-        model=target.model,
-        prompt=LONG,
-        raw=True,
-        stream=False,
-        options=options,
-    )
+    turn = {"role": "user", "content": LONG}
+    asked = {"messages": [turn]} if path == "/api/chat" else {"prompt": LONG, "raw": True}
+    got = target.post(path, asked, model=target.model, stream=stream, options=options)
     return read(got).count("prompt_eval_count")
 
 

@@ -12,7 +12,7 @@ EVIL = "http://evil.example"
 BLOB = f"/api/blobs/sha256:{'e' * 64}"
 HOSTS = (
     "localhost", "LOCALHOST:1", "a.localhost", "mac.local", "x.internal:8", "127.0.0.1", "10.1.2.3",
-    "172.16.0.1:99", "192.168.1.7", "[::1]:11434", "0.0.0.0",
+    "172.16.0.1:99", "192.168.1.7", "[::1]:11434", "0.0.0.0", "",
 )  # fmt: skip
 FOREIGN_HOSTS = (
     "evil.example", "evil.example:11434", "8.8.8.8", "169.254.1.1", "localhost.evil.example",
@@ -34,7 +34,8 @@ ORIGINS = (
 FOREIGN_ORIGINS = (
     EVIL, "https://evil.example", "http://localhost.evil.example", "http://evil.example:11434",
     "http://evillocalhost", "https://127.0.0.1.evil.example", "http://0.0.0.0.evil.example", "null",
-    "http://192.168.1.7:3000", "http://10.0.0.1", "http://a.localhost:3000",
+    "http://192.168.1.7:3000", "http://10.0.0.1", "http://a.localhost:3000", "http://[::1]:3000",
+    "http://127.0.0.2:3000",
 )  # fmt: skip
 ROUTES = (
     ("GET", "/"), ("HEAD", "/"), ("GET", "/api/version"), ("GET", "/api/tags"), ("GET", "/api/ps"),

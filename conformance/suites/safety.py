@@ -12,6 +12,7 @@ from ..clients import SDKS
 from ..evidence import Exchange, Json, Wrong
 from ..forged import lying_gguf, lying_safetensors, zipped
 from ..provision import upload
+from ..script import weights
 from ..target import NOBODY, Target
 from .busy import offered
 from .create import NOWHERE, failure
@@ -144,10 +145,13 @@ def created_of_blobs_only(target: Target) -> Verdict:
         {"from": "/etc/passwd"},
         {"from": "./model"},
     ]
+    bare = upload(target, {"a.gguf": weights()})["a.gguf"].removeprefix("sha256:")
     asks += [
         {"files": {"a.gguf": digest}}
-        for digest in ("", "zzz", "/etc/passwd", "../../x", "sha256:../../../etc/passwd", NOWHERE)
-    ]
+        for digest in (
+            "", "zzz", "/etc/passwd", "../../x", "sha256:../../../etc/passwd", NOWHERE, bare,
+        )
+    ]  # fmt: skip
     return every(nothing_is_left(target, one) for one in asks)
 
 

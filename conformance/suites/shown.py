@@ -126,11 +126,11 @@ def show_license(target: Target) -> Verdict:
     breaks=(GO,),
 )
 def show_system(target: Target) -> Verdict:
-    """`system` is the model's, or the one of the request; it is not kept."""
+    """`system` is the model's, or the one of the request; it is not kept; a `template` is none."""
     name = made(target, "spoken-to", system="Be brief.")
     asked = [
         target.post("/api/show", {"model": name, **more}).ok.object
-        for more in ({}, {"system": "Be long."}, {})
+        for more in ({}, {"system": "Be long."}, {"template": "{{ .Prompt }}!"})
     ]
     told = [one["system"] for one in asked]
     lines = ["\nSYSTEM Be long.\n" in one["modelfile"].replace('"', "") for one in asked]
@@ -138,6 +138,7 @@ def show_system(target: Target) -> Verdict:
         (
             expect(told, ["Be brief.", "Be long.", "Be brief."]),
             expect(lines, [False, True, False]),
+            expect(asked[2]["template"], asked[0]["template"]),
         )
     )
 

@@ -6,6 +6,7 @@ from ..bytewise import encoded_bytes, line, pipelined, send_parts
 from ..check import (
     MAY,
     MUST,
+    PASSED,
     SHOULD,
     Outcome,
     Verdict,
@@ -21,6 +22,11 @@ from ..target import NOBODY, Target, encoded
 from .arrival import requires_plain
 from .core import was_read
 
+REFUSED = {
+    ("PUT", "/api/tags"): "HEAD GET", ("POST", "/api/version"): "HEAD GET",
+    ("DELETE", "/api/ps"): "GET", ("GET", "/api/show"): "POST", ("PUT", "/api/embed"): "POST",
+    ("GET", "/api/delete"): "DELETE", ("PUT", f"/api/blobs/sha256:{'0' * 64}"): "HEAD POST",
+}  # fmt: skip
 ASK = f'{{"model": "{NOBODY}", "prompt": "Hello"}}'.encode()
 
 
@@ -198,12 +204,18 @@ def methods_of_each_route(target: Target) -> Verdict:
     covers=("SEC-12", "HTTP-006"),
 )
 def options_without_origin(target: Target) -> Verdict:
-    """OPTIONS without an Origin is an empty 204, or refused as any other method: 404 or 405."""
+    """OPTIONS without an Origin is an empty 204, or refused as any other method: 404 or 405.
+
+    Where the Host is looked at, and is the name of this machine, it is 204.
+    """
     asked = [
         target.request("OPTIONS", path, None, {"Host": host})
         for path in ("/api/chat", "/api/parallama-check-nothing")
         for host in ("localhost", target.address.authority)
     ]
+    guarding = target.get(target.heartbeat, {"Host": "evil.example"}).code == 403
+    if guarding and asked[0].code != 204:
+        return expect(asked[0].code, 204, asked[0])
     for got in asked:
         granted = got.header("Access-Control-Allow-Origin")
         if got.code not in (204, 403, 404, 405) or (granted is not None and granted != "*"):
@@ -211,6 +223,26 @@ def options_without_origin(target: Target) -> Verdict:
                 False, "204, 404 or 405 and no origin allowed", f"{got.status}, {granted}", got
             )
     return expect([got.body for got in asked if got.status == 204 and got.body], [])
+
+
+@check(
+    "http/allow-is-told-by-route",
+    SHOULD,
+    group="core",
+    source="gin: handleHTTPRequest",
+    covers=("HTTP-04", "HTTP-19", "HTTP-006"),
+)
+def allow_is_told_by_route(target: Target) -> Verdict:
+    """A 405 tells in Allow the methods that a route has, HEAD with them, and no others."""
+    for (method, path), wanted in REFUSED.items():
+        got = target.request(method, path, None if method in ("GET", "DELETE") else b"{}")
+        if target.setup.calibration.absent(got):
+            continue
+        told = {one.strip().upper() for one in (got.header("Allow") or "").split(",")}
+        if got.code != 405 or told - {"OPTIONS"} != set(wanted.split()):
+            found = f"{got.status}, Allow: {got.header('Allow')}"
+            return expect_that(False, f"{method} {path}: 405, Allow: {wanted}", found, got)
+    return PASSED
 
 
 @check(
@@ -263,7 +295,16 @@ def query_of_management_ignored(target: Target) -> Verdict:
     plain = target.post("/api/show", model=NOBODY)
     asked = target.post("/api/show?model=other", model=NOBODY)
     told = (asked.code, asked.loose_text)
-    return every((expect(got.code, 200, got), expect(told, (plain.code, plain.loose_text), asked)))
+    brief = target.post("/api/show", model=target.model).ok.object
+    long = target.post("/api/show?verbose=true&system=x", model=target.model).ok.object
+    return every(
+        (
+            expect(got.code, 200, got),
+            expect(told, (plain.code, plain.loose_text), asked),
+            expect(long["model_info"], brief["model_info"]),
+            expect(long.get("system"), brief.get("system")),
+        )
+    )
 
 
 @check(
@@ -306,6 +347,29 @@ def json_content_types(target: Target) -> Verdict:
         if kind not in ("application/json", "application/json;charset=utf-8"):
             return expect_that(False, "application/json; charset=utf-8", kind, got)
     return expect(asked[0].code, 200, asked[0])
+
+
+@check(
+    "http/json-names-its-charset",
+    SHOULD,
+    group="core",
+    source="gin: c.JSON",
+    covers=("HTTP-10", "HTTP-011"),
+)
+def json_names_its_charset(target: Target) -> Verdict:
+    """Whole JSON answers, and errors, say charset=utf-8, as those do of every release."""
+    asked = (
+        target.get(target.heartbeat),
+        target.get("/api/tags"),
+        target.post("/api/show", model=NOBODY),
+        target.post("/api/generate", model=NOBODY),
+    )
+    for got in asked:
+        kind = (got.answered.header("Content-Type") or "").lower().replace(" ", "").replace('"', "")
+        told = target.setup.calibration.absent(got) or kind.endswith(";charset=utf-8")
+        if kind.startswith("application/json") and not told:
+            return expect_that(False, "application/json; charset=utf-8", kind, got)
+    return PASSED
 
 
 @check(

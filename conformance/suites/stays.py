@@ -10,13 +10,13 @@ from functools import partial
 
 from ..check import MUST, PASSED, SHOULD, Verdict, check, expect, expect_error, expect_that
 from ..clients import GO, JS, OPEN_WEBUI, PYTHON, SDKS
-from ..evidence import Exchange, Json, Record, Wrong
+from ..evidence import Exchange, Json, Wrong
 from ..extra import embedder
 from ..moments import moment
 from ..provision import create
 from ..target import Target
 from .busy import offered
-from .lifecycle import FAR_S, awaited, listed, load, unload
+from .lifecycle import FAR_S, awaited, listed, load, seconds_left, unload
 from .manage import tagged
 from .residency import running
 
@@ -41,10 +41,6 @@ EMPTY: dict[str, tuple[dict[str, Json], ...]] = {
 }
 
 
-def _left(entry: Record | None) -> float:
-    return moment(entry["expires_at"]) - time.time() if entry else -1.0
-
-
 @check(
     "lifecycle/durations-are-spelt-so",
     MUST,
@@ -63,7 +59,7 @@ def durations_are_spelt_so(target: Target) -> Verdict:
         path = ("/api/generate", "/api/chat")[n % 2]
         got = target.post(path, model=target.model, keep_alive=given)
         reason = got.ok.object.get("done_reason")
-        left = _left(listed(target))
+        left = seconds_left(target)
         near = left > FAR_S if seconds == FAR_S else abs(left - seconds) <= NEAR_S
         if reason != "load" or not near:
             told = f"{reason}, expires in {left:.0f} s"
@@ -230,6 +226,6 @@ def housekeeping_unloads_nothing(target: Target) -> Verdict:
         mine = [one["name"] for one in models if target.setup.token in one["name"]]
         if mine.count(before["name"]) != 1:
             return expect_that(False, f"{before['name']} once, after {what}", mine, got)
-    left = _left(listed(target))
+    left = seconds_left(target)
     _shortly(target)
     return expect_that(left > 3500, "an hour to stay", left)

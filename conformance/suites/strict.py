@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..check import MUST, PASSED, SHOULD, Verdict, check, every, expect, expect_error, expect_that
+from ..check import MUST, SHOULD, Verdict, check, every, expect, expect_error, expect_that
 from ..clients import CHATTERS, LANGCHAIN, LANGCHAIN_JS, LITELLM, PYTHON, SDKS
 from ..evidence import Exchange, Json
 from ..provision import create
@@ -214,18 +214,25 @@ def _streamed_nulls(target: Target) -> Iterator[Verdict]:
 
 
 def _called_with_nulls(target: Target) -> Verdict:
-    """Passed if a call of an earlier turn may come without arguments."""
-    for arguments in ({}, {"arguments": None}):
-        call = {"function": {"name": "get_weather", **arguments}}
+    """Passed if a call of an earlier turn may come without arguments, and reads the same."""
+    counts = []
+    for there in (False, True):
+        call = {"function": {"name": "get_weather", **_null("arguments", there)}}
         messages = [
             *HELLO,
-            {"role": "assistant", "content": None, "tool_calls": [call]},
-            {"role": "tool", "content": "x", "tool_name": None},
+            {"role": "assistant", "tool_calls": [call], **_null("content", there)},
+            {"role": "tool", "content": "x", **_null("tool_name", there)},
         ]
         got = target.chat(messages=messages, options={"num_predict": 2})
         if got.code != 200:
             return expect_that(False, "an answer", f"{got.status}: {got.loose_text[:200]}", got)
-    return PASSED
+        counts.append(read(got).count("prompt_eval_count"))
+    return expect(counts[1], counts[0], got)
+
+
+def _null(name: str, there: bool) -> dict[str, Json]:
+    """A field that is null, or is not there."""
+    return {name: None} if there else {}
 
 
 @check(

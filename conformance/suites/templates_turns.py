@@ -372,8 +372,14 @@ def think_level(target: Target) -> Verdict:
         TURNS + "<|user|>\n{{ if .IsThinkSet }}My name is Ada.{{ else }}Hello{{ end }}<|end|>\n"
         "<|assistant|>\n",
     )
-    found = {str(level): read(ask(target, name, HELLO, think=level)).text for level, _ in LEVELS}
-    wanted = {str(level): target.recital(id).content for level, id in LEVELS}
+    found = {
+        str(level): [
+            read(ask(target, name, HELLO, think=level)).text,
+            read(target.generate(model=name, prompt="Hello", think=level)).text,
+        ]
+        for level, _ in LEVELS
+    }
+    wanted = {str(level): [target.recital(id).content] * 2 for level, id in LEVELS}
     return every(
         (
             expect(found, wanted),

@@ -290,7 +290,7 @@ def schemas_accepted(target: Target) -> Verdict:
     parameters = {"type": "object", "properties": properties, "required": ["a"]}
     tool = {"type": "function", "function": {"name": "f", "parameters": parameters}}
     bare = {"type": "function", "function": {"name": "g"}}
-    got = target.chat(tools=[tool, bare], options={"num_predict": 2})
+    got = target.chat(tools=[tool, bare, {}], options={"num_predict": 2})
     return expect(read(got).final["done"], True, got)
 
 

@@ -20,7 +20,7 @@ TEXTS = {
     "tabs and blanks at both ends": " \ta\tb \n",
     "empty lines": "a\n\n\n\nb",
     "U+0000": "a\u0000b",
-    "marks of templates": "{{ .Content }} {% raw %} {0} $a %s",
+    "marks of thinking and templates": "<think>a</think>\n{{ .Content }} {% raw %} {0} $a %s",
     "marks of HTML": "<b>&amp; &lt; </b>",
     "letters of no width": "a\u200b\u2060b\ufeff",
     "separators of lines": "a\u2028b\u0085c\r\nd",

@@ -52,8 +52,9 @@ class Crowd:
         options = fields.get("options") or {}
         bound = options.get("num_predict", 0) if isinstance(options, dict) else 0
         bound = bound if isinstance(bound, int) else 0
-        if self.flaw == "serves_the_departed":
-            if bound >= ENDLESS:
+        if self.flaw in ("serves_the_departed", "serves_out_whole"):
+            whole = fields.get("stream") is False
+            if bound >= ENDLESS and (whole or self.flaw == "serves_the_departed"):
                 self.busy_until = time.monotonic() + DEPARTED_S
             else:
                 time.sleep(max(0.0, self.busy_until - time.monotonic()))

@@ -25,6 +25,12 @@ def host_allowed(host: str) -> bool:
     return local or (address.is_private and not address.is_link_local)
 
 
+def named(host: str) -> bool:
+    """Whether a Host is the name of this machine, and no address."""
+    name = host.strip().lower().partition(":")[0]
+    return name in ("", "localhost") or name.endswith(ENDINGS)
+
+
 def origin_allowed(origin: str) -> bool:
     """Whether a page of this origin may ask."""
     scheme = origin.partition("://")

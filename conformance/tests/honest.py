@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .bodies import BadLength, first_value, read_body
-from .doors import foreign, granted, host_allowed, origin_allowed
+from .doors import foreign, granted, host_allowed, named, origin_allowed
 from .embedder import Embedder
 from .grammar import understood
 from .house import PACE_S, House
@@ -342,6 +342,8 @@ def _refusal(heard: Heard, origin: str | None) -> Answer | None:
         return Answer(403, "")
     if heard.method == "OPTIONS" and origin is not None:
         return Answer(204, "", headers=granted(origin))
+    if heard.method == "OPTIONS" and named(heard.headers.get("host", "")):
+        return Answer(204, "")
     return None
 
 

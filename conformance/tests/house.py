@@ -85,8 +85,8 @@ class House(Maker):
             yield self._record(given, "chat", done_reason="load")
             return
         self._sighted(model, given)
-        if model.system and messages[0]["role"] != "system":
-            messages.insert(0, _message({"role": "system", "content": model.system}))
+        own = model.system if messages[0]["role"] != "system" else ""
+        messages = [*map(_message, model.begun(own, self.flaw)), *messages]
         prompt = self._fitting(model, messages, given, options)
         yield from self._speak("chat", model, given, prompt, options)
 
@@ -143,7 +143,7 @@ class House(Maker):
             system = given["system"] or model.system
             if given["system"] == "" and self.flaw == "empty system blanks":
                 system = ""
-            messages = [_message({"role": "system", "content": system})] if system else []
+            messages = [_message(one) for one in model.begun(system, self.flaw, given["context"])]
             messages.append(_message({"role": "user", "content": prompt, "images": images}))
             prompt = self._fitting(model, messages, given, options)
         if any(id > MOST_TOKENS for id in given["context"]):

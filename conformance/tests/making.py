@@ -171,7 +171,7 @@ class Maker(Shelf):
             licenses=(*before.licenses, *more),
             quantization=(fields.get("quantize") or before.quantization).upper(),
             size=1_000_000 + len(f"{system}{template}".encode()),
-            digest=hashlib.sha256(json.dumps(said).encode()).hexdigest(),
+            digest=hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest(),
             modified=datetime.now(UTC),
             loaded_until=0.0,
             parent=tagged(fields["from"].strip()) if base else "",

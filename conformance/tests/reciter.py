@@ -51,7 +51,7 @@ def render(
 def _turn(message: dict[str, Any], full: bool) -> str:
     role, content = message["role"], message["content"]
     if role == "tool":
-        return f"<|tool|>\n{message.get('tool_name', '')}: {content}<|end|>\n" if full else ""
+        return f"<|tool|>\n{message.get('tool_name') or ''}: {content}<|end|>\n" if full else ""
     thinking = f"<think>\n{message['thinking']}</think>\n\n" if message.get("thinking") else ""
     calls = "".join(
         f'<tool_call>{{"name": "{one["function"]["name"]}", "arguments": '

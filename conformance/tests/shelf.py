@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -67,6 +68,13 @@ class Model:
     def layers(self) -> tuple[str, ...]:
         """The digests of its weights and its texts."""
         return self.weights, *(layer(one) for one in (self.template, self.system) if one)
+
+    def begun(self, system: str, flaw: str, context: Sequence[int] = ()) -> list[dict[str, str]]:
+        """What stands before a request's turns: a system text and, without a context, its own."""
+        own = [{"role": "system", "content": system}] if system else []
+        kept = context and flaw != "own turns again"
+        turns = [] if kept or flaw == "own turns unread" else self.messages
+        return [*turns, *own] if flaw == "own turns before all" else [*own, *turns]
 
 
 @dataclass
@@ -187,7 +195,7 @@ class Shelf:
         source, destination = fields.get("source", ""), fields.get("destination", "")
         for word, name in (("source", source), ("destination", destination)):
             if not valid(name):
-                raise HouseError(400, f'{word} "{name}" is invalid')
+                raise HouseError(400, f"{word} {json.dumps(name, ensure_ascii=False)} is invalid")
         model = self.find(source, f'model "{source}" not found')
         if self.stored(source) == self.stored(destination):
             return
@@ -202,7 +210,7 @@ class Shelf:
         if not name:
             raise HouseError(400, "model is required")
         if not conflicting(name) and not valid(name):
-            raise HouseError(400, f'name "{name}" is invalid')
+            raise HouseError(400, f"name {json.dumps(name, ensure_ascii=False)} is invalid")
         self.find(name, f"model '{name}' not found")
         stored = self.stored(unmarked(name))
         if self.flaw == "deletes_all":

@@ -22,6 +22,7 @@ from .guards import SAFETY
 from .keeping import KEEPING
 from .lenient import LENIENT
 from .liar import Liar
+from .lodgers import LODGERS
 from .nearby import NEARBY
 from .no_trace import NO_TRACE
 from .of_the_model import OF_THE_MODEL
@@ -29,6 +30,7 @@ from .options import OPTIONS
 from .order import ORDER
 from .other_words import OTHER_WORDS
 from .overlooked import OVERLOOKED
+from .own_turns import OWN_TURNS
 from .parameters import PARAMETER
 from .parsing import LOGPROBS, THINKING, TOOLS
 from .pulls import PULLS
@@ -67,6 +69,7 @@ LIARS: list[Liar] = [
     *OTHER_WORDS,
     *AT_ONCE,
     *OVERLOOKED,
+    *OWN_TURNS,
     *OPTIONS,
     *PARAMETER,
     *USAGE,
@@ -111,4 +114,5 @@ LIARS: list[Liar] = [
     *SPELLINGS,
     *THRESHOLDS,
     *BESIDE_FIELDS,
+    *LODGERS,
 ]
