@@ -68,7 +68,7 @@ def dimensions_beyond(target: Target) -> Verdict:
     size = len(whole)
     return every(
         alike(read_vectors(got)[0], whole, f"{THREE[0]} with dimensions {given}", got)
-        for given in (None, 0, -1, size, size + 1)
+        for given in (None, 0, -1, size, size + 1, 100_000)
         for got in (embed(target, THREE[0], dimensions=given),)
     )
 

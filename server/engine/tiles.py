@@ -55,7 +55,8 @@ class TiledEmbedding(Module):
 def tiles(weight: mx.array) -> mx.array:
     """A weight `(N, K)` as tiles `(T, K, W)`; the last one is filled up with zeros."""
     outputs, inputs = weight.shape
-    width = next((one for one in WIDTHS if one * inputs <= TILE_NUMBERS), WIDTHS[-1])
+    widths = (outputs, *WIDTHS)  # one tile, if it stays in the cache: the fewest operations
+    width = next((one for one in widths if one * inputs <= TILE_NUMBERS), WIDTHS[-1])
     missing = -outputs % width
     if missing:
         weight = mx.pad(weight, [(0, missing), (0, 0)])
@@ -70,7 +71,7 @@ def product(x: mx.array, weight: mx.array, num_outputs: int) -> mx.array:
     size = -(-rows // portions)
     if portions == 1:  # a decode step: as few operations as it takes
         out = x.reshape(1, rows, inputs) @ weight
-        if rows > 1:
+        if rows > 1 and count > 1:
             out = out.swapaxes(0, 1)
         out = out.reshape(rows, count * width)
     else:

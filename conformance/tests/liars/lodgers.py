@@ -246,6 +246,10 @@ LODGERS = [
         refuses("/api/embed", lambda fields: len(fields.get("input") or ()) > 100),
     ),
     Liar(
+        "bounds dimensions", "embeddings/dimensions-beyond",
+        refuses("/api/embed", lambda fields: (fields.get("dimensions") or 0) > 2000),
+    ),
+    Liar(
         "verbose by query", "http/query-of-management-ignored", Lie(hear=_verbose),
     ),
     Liar(
