@@ -7,6 +7,7 @@ and the rotations of a step are computed once for all layers. Linux only: Metal 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from mlx.nn.layers.activations import silu
 from mlx.nn.layers.base import Module
 from mlx.nn.layers.embedding import Embedding
 from mlx.nn.layers.linear import Linear
+from mlx.nn.layers.normalization import RMSNorm
 
 from . import host_math
 from .attention import Banded, band_by_band
@@ -125,6 +127,21 @@ class MLP(Module):
         return out
 
 
+class Norm(Module):
+    """RMSNorm in seven operations, the factors of its mean in its weight; MLX's takes twelve."""
+
+    def __init__(self, plain: RMSNorm) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        size = plain.weight.size
+        self.weight = plain.weight * math.sqrt(size)
+        self._eps = plain.eps * size
+
+    def __call__(self, x: mx.array) -> mx.array:
+        """`(..., hidden)` to `(..., hidden)`."""
+        total = mx.sum(mx.square(x), axis=-1, keepdims=True)
+        return x * mx.rsqrt(total + self._eps) * self.weight
+
+
 def linear(layers: Sequence[Linear], tiled: bool) -> Any:  # noqa: ANN401
     """One layer whose outputs are those of all these, in order."""
     weight = mx.concatenate([one.weight for one in layers])
@@ -156,6 +173,10 @@ def lay_out(model: Any, tiled: bool) -> None:  # noqa: ANN401
             turns[type(plain.rope)] = rotation(plain.rope, head_dim)
         layer.self_attn = Attention(plain, turns[type(plain.rope)], tiled)
         layer.mlp = MLP(layer.mlp, tiled)
+    for module in (*model.layers, model.model):
+        for name, norm in module.children().items():
+            if type(norm) is RMSNorm:
+                setattr(module, name, evaluated(Norm(norm)))
     if not model.args.tie_word_embeddings:
         model.lm_head = linear([model.lm_head], tiled)
     elif tiled:
