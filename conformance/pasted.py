@@ -122,8 +122,8 @@ def _plainly(url: str, request: Request) -> str:
     for name, value in request.headers:
         if name.lower() not in NOT_REPEATED:
             words += ["-H", f"{name}: {value.strip()}" if value.strip() else f"{name};"]
-        elif name.lower() == "host" and value not in url:
-            words += ["-H", f"Host: {value}"]
+        elif name.lower() == "host" and (not value or value not in url):
+            words += ["-H", f"Host: {value}" if value else "Host;"]
     given = {name.lower() for name, _ in request.headers}
     if request.body is not None and "content-type" not in given:
         words += ["-H", "Content-Type:"]  # else curl says that it is a form

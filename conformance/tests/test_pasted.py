@@ -289,3 +289,9 @@ def test_what_asked_nothing_shows_why(id: str) -> None:
         line = judge(CHECKS[id], prepare(parse_address(url), None))
     assert line["verdict"] in ("failed", "not_testable")
     assert "/api/create" in line["curl"]
+
+
+def test_an_empty_host_is_sent_as_such() -> None:
+    """Neither left out nor that of the address."""
+    told = line_of("http://x", Request("GET", "/", (("Host", ""),), None), None)
+    assert "-H 'Host;'" in told
