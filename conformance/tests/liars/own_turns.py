@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from ..honest import Lie
 from ..lies import (
     CHAT,
     GENERATE,
     TALK,
+    Fields,
     accepts,
     hears,
     logprobs,
@@ -20,7 +20,6 @@ from ..lies import (
 )
 from .liar import Liar
 
-Fields = dict[str, Any]
 SPECIAL = re.compile(r"[\[\]().*+?^$|\\{}]")
 LONGEST = 10_000  # letters of a prompt
 PREDICTED = 4096  # tokens

@@ -77,7 +77,7 @@ def test_a_rotation_is_that_of_mlx_at_each_rows_own_position() -> None:
 
 
 @pytest.mark.parametrize("worth_it", [0, 10**9])
-def test_activations_that_go_through_numpy_come_back_the_same(
+def test_activations_are_the_same_by_numpy_and_in_the_graph(
     monkeypatch: pytest.MonkeyPatch, worth_it: int
 ) -> None:
     """The logits are the plain model's, in a prompt and for one token of two rows."""
