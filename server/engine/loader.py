@@ -21,6 +21,7 @@ from .attention import see_bands
 from .blas import multiplies_unpacked, use_fast_blas
 from .cpu_layers import lay_out, lay_out_linears
 from .device import device
+from .ending import Ending, with_ending
 from .gemma2 import see_windows
 from .gguf_weights import read_gguf
 from .hf_weights import packings_of, read_hf
@@ -87,6 +88,7 @@ class Loaded:
     """A model on this machine, with what the engine must know about it."""
 
     model: Model
+    ending: Ending
     tokenizer: Tokenizer
     kv: KVShape
     vocab_size: int
@@ -128,6 +130,7 @@ def load(source: ModelSource, num_threads: int, own_layers: bool = True) -> Load
     vision = load_vision(source, config["hidden_size"])
     return Loaded(
         model=model,
+        ending=with_ending(model),
         tokenizer=tokenizer,
         kv=kv,
         vocab_size=vocab_size,

@@ -1,18 +1,18 @@
 """Which tokens run in the next step: integers only.
 
 No arrays, clock, text or threads. A sequence is decoded when exactly one of its tokens is not
-in its KV cache yet; until then it is prefilled, so the last prompt token takes the same path
-as every generated one.
+in its KV cache yet; until then it is prefilled, and draws its first token from the last chunk.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from .device import Device
+from .plan import Chunk, Decode, Plan, Prefix
 
 Reason = Literal["stop", "length"]
 
@@ -21,9 +21,6 @@ AGEING_TOKENS: Final = 64
 MIN_REUSED_TOKENS: Final = 32  # fewer are prefilled sooner than copied
 # Copying so many kept tokens takes about as long as prefilling one.
 REUSED_TOKENS_A_PREFILLED_ONE: Final = 256
-# How much shorter than the longest a beginning may be to be padded to its length.
-PADDING_TOKENS: Final = 8
-PADDING_SHARE: Final = 0.25
 WINDOWS_WITHOUT_LIMIT: Final = 10  # llm/llama_server.go:boundedNumPredict
 
 
@@ -54,50 +51,6 @@ CPU_BUDGET: Final = Budget(beside_decode=256, alone=256)
 def budget_of(device: Device) -> Budget:
     """What suits a device."""
     return GPU_BUDGET if device.is_gpu else CPU_BUDGET
-
-
-@dataclass(frozen=True, slots=True)
-class Chunk:
-    """Tokens of one slot to put into its KV cache, from position `start` on."""
-
-    slot: int
-    start: int
-    token_ids: tuple[int, ...]
-
-    @property
-    def size(self) -> int:
-        """How many tokens."""
-        return len(self.token_ids)
-
-
-@dataclass(frozen=True, slots=True)
-class Decode:
-    """The last token of one slot, whose successor is wanted; None: the step in flight draws it."""
-
-    slot: int
-    position: int
-    token_id: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Prefix:
-    """Tokens that one slot has in its KV cache, or gets there from the prompt cache."""
-
-    slot: int
-    token_ids: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """One step: drop the KV of the released slots, seed others, then prefill, then decode.
-
-    A slot in `reuse` starts anew from kept tokens, and has a chunk or a decode in the same step.
-    """
-
-    release: tuple[int, ...]
-    reuse: tuple[Prefix, ...]
-    prefill: tuple[Chunk, ...]
-    decode: tuple[Decode, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +87,8 @@ class Sequence:
 
     @property
     def num_left(self) -> int:
-        """Tokens still to prefill; the last one is decoded instead."""
-        return len(self.token_ids) - 1 - self.num_cached
+        """Tokens that are not in the KV cache: a single one is decoded, several are prefilled."""
+        return len(self.token_ids) - self.num_cached
 
     @property
     def num_reusable(self) -> int:
@@ -145,8 +98,8 @@ class Sequence:
 
     @property
     def num_to_compute(self) -> int:
-        """Tokens to prefill once it has what it can reuse."""
-        return len(self.token_ids) - 1 - max(self.num_cached, self.num_reusable)
+        """Tokens to compute once it has what it can reuse."""
+        return len(self.token_ids) - max(self.num_cached, self.num_reusable)
 
     @property
     def cached(self) -> Prefix:
@@ -159,21 +112,6 @@ class Sequence:
         if other.num_output or wanted >= len(self.token_ids):
             return False
         return self.token_ids[:wanted] == other.token_ids[:wanted]
-
-
-def together(chunks: Iterable[Chunk]) -> list[tuple[Chunk, ...]]:
-    """The chunks by forward pass: beginnings of nearly one length share one, others go alone."""
-    passes: list[tuple[Chunk, ...]] = []
-    group: tuple[Chunk, ...] = ()
-    for one in sorted(chunks, key=lambda one: one.size):
-        if one.start > 0:
-            passes.append((one,))
-            continue
-        if group and one.size - group[0].size > max(PADDING_TOKENS, one.size * PADDING_SHARE):
-            passes.append(group)
-            group = ()
-        group += (one,)
-    return [*passes, group] if group else passes
 
 
 def bounded_output(num_predict: int, window: int) -> int:
@@ -272,13 +210,13 @@ class Scheduler:
             sequence = self._waiting.popleft()
             sequence.slot = self._free.pop()
             self._running[sequence.sequence_id] = sequence
-        ready = [one for one in self._running.values() if one.num_left == 0]
+        ready = [one for one in self._running.values() if one.num_left == 1]
         budget = self._beside(len(ready)) if ready else self._budget.alone
         reuse, prefill = self._prefill(budget)
         decode = tuple(
             Decode(one.slot, one.num_cached, one.token_ids[-1])
             for one in self._running.values()
-            if one.num_left == 0
+            if one.num_left == 1
         )
         return Plan(release, reuse, prefill, decode)
 
@@ -296,7 +234,8 @@ class Scheduler:
             return None
         decode = []
         for one in self._running.values():
-            if one.num_left or self._is_full(one, len(one.token_ids) + 1, one.num_output + 1):
+            # a chunk that draws has left none, and its sequence must join the others first
+            if one.num_left != 1 or self._is_full(one, len(one.token_ids) + 1, one.num_output + 1):
                 return None
             decode.append(Decode(one.slot, one.num_cached + 1, None))
         return Plan((), (), (), tuple(decode))
@@ -323,7 +262,7 @@ class Scheduler:
 
     def _prefill(self, budget: int) -> tuple[tuple[Prefix, ...], tuple[Chunk, ...]]:
         """Chunks within the budget: the shortest rest first, or one passed over for long."""
-        filling = [one for one in self._running.values() if one.num_left > 0]
+        filling = [one for one in self._running.values() if one.num_left > 1]
         for one in filling:
             if one.num_kept is None:
                 one.num_kept = self._num_kept(one.token_ids) if self._num_kept else 0
@@ -343,15 +282,16 @@ class Scheduler:
                 reuse.append(one.cached)
                 num_copied = 1 + one.num_cached // REUSED_TOKENS_A_PREFILLED_ONE
             size = min(one.num_left, budget)
-            if size:
+            if one.num_left > 1:
                 token_ids = tuple(one.token_ids[one.num_cached : one.num_cached + size])
-                chunks.append(Chunk(one.slot, one.num_cached, token_ids))
+                draws = size == one.num_left
+                chunks.append(Chunk(one.slot, one.num_cached, token_ids, draws))
                 one.num_cached += size
             budget -= size + num_copied
         return tuple(reuse), tuple(chunks)
 
     def commit(self, drawn: Mapping[int, int]) -> list[Token]:
-        """What a step brought: the token of each slot that it decoded.
+        """What a step brought: the token of each slot that it drew one for.
 
         A slot whose sequence has ended meanwhile brings nothing.
         """
@@ -361,8 +301,8 @@ class Scheduler:
             sequence = by_slot.get(slot)
             if sequence is None:
                 continue
+            sequence.num_cached = len(sequence.token_ids)
             sequence.token_ids.append(token_id)
-            sequence.num_cached += 1
             sequence.num_output += 1
             if sequence.num_output == 1:
                 self._worth_keeping.append(sequence.cached)

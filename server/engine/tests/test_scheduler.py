@@ -7,19 +7,8 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ..scheduler import (
-    Budget,
-    Chunk,
-    Decode,
-    Limits,
-    Plan,
-    Prefix,
-    Scheduler,
-    Sequence,
-    Token,
-    bounded_output,
-    together,
-)
+from ..plan import Chunk, Decode, Plan, Prefix, together
+from ..scheduler import Budget, Limits, Scheduler, Sequence, Token, bounded_output
 
 BUDGET = Budget(beside_decode=4, alone=16)
 FREE = Limits(max_output=1000, window=1000, keep=0, shift=False)
@@ -36,26 +25,43 @@ def sequence(number: int, length: int = 3, limits: Limits = FREE) -> Sequence:
 
 def step(one: Scheduler, token_id: int = 1) -> tuple[Plan, list[Token]]:
     plan = one.plan()
-    return plan, one.commit({decode.slot: token_id for decode in plan.decode})
+    return plan, one.commit(dict.fromkeys(plan.draws, token_id))
 
 
-def test_the_last_prompt_token_is_decoded_not_prefilled() -> None:
-    """A prompt of three prefills two tokens and decodes the third in the same step."""
+def test_a_prompt_is_prefilled_whole_and_draws_its_first_token() -> None:
+    """A prompt of three is one chunk; the token drawn behind it is decoded in the next step."""
     one = scheduler()
     one.submit(sequence(0))
     plan, tokens = step(one)
-    assert [chunk.token_ids for chunk in plan.prefill] == [(1, 1)]
-    assert [decode.position for decode in plan.decode] == [2]
+    assert plan == Plan((), (), (Chunk(0, 0, (1, 1, 1), draws=True),), ())
     assert tokens == [Token(0, 0, 1, None)]
+    assert one.plan() == Plan((), (), (), (Decode(0, 3, 1),))
+
+
+def test_a_prompt_of_one_token_is_decoded() -> None:
+    """Nothing comes before it that would have to be prefilled."""
+    one = scheduler()
+    one.submit(sequence(0, length=1))
+    assert one.plan() == Plan((), (), (), (Decode(0, 0, 1),))
 
 
 def test_a_long_prompt_is_prefilled_in_chunks() -> None:
-    """Alone, a prompt of 40 takes chunks of the larger budget, then decodes its last token."""
+    """Alone, a prompt of 40 takes chunks of the larger budget, and draws from the last."""
     one = scheduler()
     one.submit(sequence(0, length=40))
     plans = [step(one)[0] for _ in range(3)]
-    assert [len(chunk.token_ids) for plan in plans for chunk in plan.prefill] == [16, 16, 7]
-    assert [len(plan.decode) for plan in plans] == [0, 0, 1]
+    assert [len(chunk.token_ids) for plan in plans for chunk in plan.prefill] == [16, 16, 8]
+    assert [plan.draws for plan in plans] == [(), (), (0,)]
+
+
+def test_a_single_token_behind_the_budget_is_decoded_in_the_same_step() -> None:
+    """A prompt of 17 fills the budget of 16; no chunk is made for the one token left."""
+    one = scheduler()
+    one.submit(sequence(0, length=17))
+    plan = one.plan()
+    assert [chunk.size for chunk in plan.prefill] == [16]
+    assert plan.decode == (Decode(0, 16, 1),)
+    assert plan.draws == (0,)
 
 
 def test_prefill_beside_a_running_sequence_is_short() -> None:
@@ -116,10 +122,9 @@ def test_a_full_window_with_shift_drops_half_after_what_is_kept() -> None:
     one.submit(Sequence(0, [20, 21, 22, 23, 24, 25, 26, 27, 28], Limits(1000, 10, 2, True)))
     step(one, 29)
     plan = one.plan()
-    assert plan.release == (plan.decode[0].slot,)
-    assert plan.prefill[0].start == 0
-    assert plan.prefill[0].token_ids == (20, 21, 26, 27, 28)
-    assert [(decode.position, decode.token_id) for decode in plan.decode] == [(5, 29)]
+    assert plan.release == (plan.prefill[0].slot,)
+    assert plan.prefill == (Chunk(0, 0, (20, 21, 26, 27, 28, 29), draws=True),)
+    assert plan.decode == ()
 
 
 def test_cancelling_a_running_sequence_releases_its_slot_in_the_next_plan() -> None:
@@ -129,7 +134,7 @@ def test_cancelling_a_running_sequence_releases_its_slot_in_the_next_plan() -> N
     plan, _ = step(one)
     one.finish(0)
     one.submit(sequence(1))
-    assert one.plan().release == (plan.decode[0].slot,)
+    assert one.plan().release == plan.draws
     assert set(one.slots().values()) == {1}
 
 
@@ -165,14 +170,10 @@ def keeper(num_kept: int, num_slots: int = 2) -> Scheduler:
 
 
 def test_kept_tokens_are_not_prefilled() -> None:
-    """A prompt of 45 with 40 kept ones prefills four and decodes the last, in one step."""
+    """A prompt of 45 with 40 kept ones prefills five."""
     one = keeper(40)
     one.submit(sequence(0, length=45))
-    plan = one.plan()
-    slot = plan.decode[0].slot
-    assert plan.reuse == (Prefix(slot, (1,) * 40),)
-    assert plan.prefill == (Chunk(slot, 40, (1,) * 4),)
-    assert plan.decode == (Decode(slot, 44, 1),)
+    assert one.plan() == Plan((), (Prefix(0, (1,) * 40),), (Chunk(0, 40, (1,) * 5, True),), ())
 
 
 def test_one_token_is_always_computed() -> None:
@@ -220,7 +221,7 @@ def test_one_of_many_equal_prompts_is_computed_and_the_others_wait_for_it() -> N
         plan, _ = step(one)
         kept += [len(each.token_ids) for each in one.worth_keeping()]
         computed += sum(len(chunk.token_ids) for chunk in plan.prefill)
-    assert computed == 199
+    assert computed == 200
     assert len(one.plan().decode) == 4
 
 
@@ -321,7 +322,7 @@ def test_every_sequence_gets_all_its_tokens_once(
         if ahead and queues:
             caches.ran(ahead)
         token_id = STOP if now in stops else 1
-        for token in one.commit({decode.slot: token_id for decode in plan.decode}):
+        for token in one.commit(dict.fromkeys(plan.draws, token_id)):
             assert token.sequence_id not in ended
             if token.last:
                 ended.add(token.sequence_id)
@@ -365,23 +366,30 @@ def test_a_step_ahead_is_that_of_all_running_sequences() -> None:
     """While one token is on its way, the next one's place is known."""
     one = scheduler()
     one.submit(sequence(0))
+    step(one)
     plan = one.plan()
-    assert one.ahead() == Plan((), (), (), (Decode(0, 3, None),))
-    one.commit({decode.slot: 1 for decode in plan.decode})
+    assert one.ahead() == Plan((), (), (), (Decode(0, 4, None),))
+    one.commit(dict.fromkeys(plan.draws, 1))
     assert one.keeps
 
 
 def test_no_step_is_made_ahead_of_what_comes_first() -> None:
-    """A sequence that waits, one that still has a prompt, and one that is full are seen to."""
+    """One that just drew from its prompt, that waits, has a prompt left or is full is seen to."""
     one = scheduler()
     one.submit(sequence(0))
-    one.plan()
+    step(one)
+    assert one.plan().draws
     one.submit(sequence(1, length=40))
     assert one.ahead() is None
     one.plan()
     assert one.ahead() is None
+    drawing = scheduler()
+    drawing.submit(sequence(0))
+    assert drawing.plan().draws
+    assert drawing.ahead() is None
     full = scheduler()
-    full.submit(sequence(0, limits=Limits(max_output=1, window=10, keep=0, shift=False)))
+    limits = Limits(max_output=1, window=10, keep=0, shift=False)
+    full.submit(sequence(0, length=1, limits=limits))
     full.plan()
     assert full.ahead() is None
 
@@ -390,9 +398,10 @@ def test_an_end_makes_the_step_ahead_the_wrong_one() -> None:
     """The row of a sequence that got its end token must leave first."""
     one = scheduler()
     one.submit(sequence(0))
+    step(one)
     plan = one.plan()
     assert one.ahead() is not None
-    one.commit({decode.slot: STOP for decode in plan.decode})
+    one.commit(dict.fromkeys(plan.draws, STOP))
     assert not one.keeps
 
 
