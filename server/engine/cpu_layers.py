@@ -29,14 +29,17 @@ class Attention(Module):
 
     def __init__(self, plain: Any, turn: Rotation | None, tiled: bool) -> None:  # noqa: ANN401
         super().__init__()  # type: ignore[no-untyped-call]
-        self.qkv_proj = linear([plain.q_proj, plain.k_proj, plain.v_proj], tiled)
+        self._norms = (plain.q_norm, plain.k_norm) if "q_norm" in plain else None
+        self._scale = float(plain.scale)
+        q_proj = plain.q_proj
+        if self._norms is None:  # queries come scaled
+            q_proj, self._scale = times(q_proj, self._scale), 1.0
+        self.qkv_proj = linear([q_proj, plain.k_proj, plain.v_proj], tiled)
         self.o_proj = linear([plain.o_proj], tiled)
         self.rope = plain.rope
         self._turn = turn
         self._num_heads = int(plain.n_heads)
         self._num_kv_heads = int(plain.n_kv_heads)
-        self._scale = float(plain.scale)
-        self._norms = (plain.q_norm, plain.k_norm) if "q_norm" in plain else None
 
     def __call__(
         self,
@@ -94,7 +97,9 @@ class Attention(Module):
                 queries, keys, values, scale=self._scale, mask=mask
             )
             return seen.swapaxes(1, 2).reshape(batch, length, -1)
-        grouped = (queries * self._scale).reshape(batch, self._num_kv_heads, -1, head_dim)
+        if self._scale != 1:
+            queries = queries * self._scale
+        grouped = queries.reshape(batch, self._num_kv_heads, -1, head_dim)
         scores = grouped @ keys.swapaxes(-1, -2)  # (B, kv heads, heads of each times L, T)
         if causal:
             rows = host_math.causal_softmax(scores.reshape(batch, -1, length, keys.shape[2]))
@@ -103,8 +108,10 @@ class Attention(Module):
             if mask is not None:
                 scores = mx.where(mask, scores, -mx.inf)
             weights = mx.softmax(scores, axis=-1)
-        found: mx.array = (weights @ values).reshape(batch, -1, length, head_dim)
-        return found.swapaxes(1, 2).reshape(batch, length, -1)
+        found: mx.array = weights @ values
+        if length > 1:
+            found = found.reshape(batch, -1, length, head_dim).swapaxes(1, 2)
+        return found.reshape(batch, length, -1)
 
 
 class MLP(Module):
@@ -128,18 +135,26 @@ class MLP(Module):
 
 
 class Norm(Module):
-    """RMSNorm in seven operations, the factors of its mean in its weight; MLX's takes twelve."""
+    """RMSNorm in six operations, the factors of its mean in its weight; MLX's takes twelve."""
 
     def __init__(self, plain: RMSNorm) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         size = plain.weight.size
-        self.weight = plain.weight * math.sqrt(size)
-        self._eps = plain.eps * size
+        self.weight = (plain.weight * math.sqrt(size)).reshape(1, 1, -1)
+        self.eps = mx.full((1, 1, 1), plain.eps * size)
 
     def __call__(self, x: mx.array) -> mx.array:
         """`(..., hidden)` to `(..., hidden)`."""
         total = mx.sum(mx.square(x), axis=-1, keepdims=True)
-        return x * mx.rsqrt(total + self._eps) * self.weight
+        return x * mx.rsqrt(total + self.eps) * self.weight
+
+
+def times(layer: Linear, factor: float) -> Linear:
+    """A layer whose outputs are so many times those of another."""
+    scaled = Linear(1, 1, bias=False)
+    for name, array in layer.parameters().items():  # type: ignore[no-untyped-call]
+        scaled[name] = array * factor
+    return scaled
 
 
 def linear(layers: Sequence[Linear], tiled: bool) -> Any:  # noqa: ANN401

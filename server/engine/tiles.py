@@ -73,6 +73,8 @@ def product(x: mx.array, weight: mx.array, num_outputs: int) -> mx.array:
         out = x.reshape(1, rows, inputs) @ weight
         if rows > 1 and count > 1:
             out = out.swapaxes(0, 1)
+        if out.size == rows * num_outputs:
+            return out.reshape(*x.shape[:-1], num_outputs)
         out = out.reshape(rows, count * width)
     else:
         flat = x.reshape(rows, inputs)
