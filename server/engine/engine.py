@@ -15,10 +15,11 @@ from .embedding_ask import REFUSAL, EmbedAsk, Embeddings, EmbedError
 from .grammar import Grammars
 from .json_schema import GrammarError
 from .model_thread import UNLOADED, ModelThread
+from .request import Request
 from .sequence import Ask, EngineSettings, Event, Failed, LoadError, ModelSource
 from .share import given_back
 from .tally import Tally
-from .worker import Cancel, Command, Request, Summary, Worker
+from .worker import Cancel, Command, Summary, Worker
 
 if TYPE_CHECKING:  # tokenizers is imported by the thread that loads
     from .tokenizer import Tokenizer

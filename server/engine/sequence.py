@@ -5,7 +5,7 @@ No arrays, no clock, no threads: importing this module costs nothing. Times are 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -75,7 +75,7 @@ class Ask:
     stop condition, bounded at ten windows (`llm/llama_server.go:boundedNumPredict`).
     `top_logprobs` of None asks for no log probabilities. `shown` are texts of control tokens,
     which are seen in this answer only: the tags of tool calls and thoughts. `pictures` are those
-    whose ids are in the prompt.
+    whose ids are in the prompt. Without `streams` all text comes as one piece, at the end.
     """
 
     prompt_ids: tuple[int, ...]
@@ -89,6 +89,7 @@ class Ask:
     grammar: Grammar | None = None
     shown: tuple[str, ...] = ()
     pictures: tuple[Picture, ...] = ()
+    streams: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,15 @@ class Piece:
     text: str
     ids: tuple[int, ...]
     logprobs: tuple[TokenLogprob, ...]
+
+    @classmethod
+    def joined(cls, pieces: Sequence[Piece]) -> Piece:
+        """All of them as one."""
+        return cls(
+            "".join([one.text for one in pieces]),
+            tuple([token_id for one in pieces for token_id in one.ids]),
+            tuple([logprob for one in pieces for logprob in one.logprobs]),
+        )
 
 
 @dataclass(frozen=True, slots=True)

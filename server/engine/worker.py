@@ -6,10 +6,9 @@ step and event loop.
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from .device import device
 from .failures import failure, is_out_of_memory
 from .model_thread import UNLOADED
 from .picture import is_seen
+from .request import Request, deliver
 from .scheduler import Limits, Scheduler, Sequence, Token, bounded_output, budget_of
 from .sequence import Ask, EngineSettings, Event, Failed, Finished, ModelSource
 from .share import GiveBack, Share, suitable_kept_bytes
@@ -27,41 +27,11 @@ from .wired import wire_loaded
 
 if TYPE_CHECKING:  # MLX and numpy are imported by the thread that uses them
     from .drawing import Draw, Drawn
-    from .grammar import Matcher
     from .loader import Loaded
     from .runner import Runner, Step
     from .tokenizer import Tokenizer
 
 log = logging.getLogger(__name__)
-
-
-class Request:
-    """One generation: the engine thread's side and the reader's queue.
-
-    Made on the event loop that reads it; the queue is touched there only.
-    """
-
-    draw: Draw
-    text: TextStream
-    matcher: Matcher | None = None
-
-    def __init__(self, ask: Ask, number: int) -> None:
-        self.ask = ask
-        self.number = number
-        self.loop = asyncio.get_running_loop()
-        self.events: asyncio.Queue[Event] = asyncio.Queue()
-        self.num_output = 0
-        self.arrived_ns = time.perf_counter_ns()
-        self.started_ns = 0
-        self.first_ns = 0
-
-    async def read(self) -> AsyncIterator[Event]:
-        """The events, the last one Finished or Failed."""
-        while True:
-            event = await self.events.get()
-            yield event
-            if isinstance(event, Finished | Failed):
-                return
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,9 +293,7 @@ class Worker:
             request.first_ns = now_ns
             self.tally.prompt_tokens += len(request.ask.prompt_ids)
             self.tally.ttft.observe((now_ns - request.arrived_ns) / 1e9)
-        piece = request.text.feed(token.token_id, drawn.scores)
-        if piece is not None:
-            self._events.append((request, piece))
+        self._events += request.told(request.text.feed(token.token_id, drawn.scores))
         stopped = request.text.stopped
         if not stopped and token.last is None and matcher is not None and matcher.finished:
             request.num_output += 1  # only the end may follow, and it counts
@@ -333,9 +301,7 @@ class Worker:
         reason = "stop" if stopped else token.last
         if reason is None:
             return
-        rest = request.text.flush()
-        if rest is not None:
-            self._events.append((request, rest))
+        self._events += request.told(request.text.flush(), last=True)
         finished = Finished(
             reason=reason,
             prompt_tokens=len(request.ask.prompt_ids),
@@ -380,14 +346,8 @@ class Worker:
         for loop in {request.loop for request, _ in events}:
             own = [(request, event) for request, event in events if request.loop is loop]
             try:
-                loop.call_soon_threadsafe(_deliver, own)
+                loop.call_soon_threadsafe(deliver, own)
             except RuntimeError:  # the loop is closed, and its readers are gone
                 for request, _ in own:
                     self._requests.pop(request.number, None)
                     self._scheduler.finish(request.number)
-
-
-def _deliver(events: list[tuple[Request, Event]]) -> None:
-    """Put events into the queues of their readers; on the event loop."""
-    for request, event in events:
-        request.events.put_nowait(event)

@@ -176,6 +176,7 @@ async def _answered(
         grammar=None if schema is None else Grammar(schema, reading.thought, reading.calls),
         shown=reading.shown,
         pictures=prompt.pictures,
+        streams=terms.stream,
     )
     context = None
     if turn.has_context:

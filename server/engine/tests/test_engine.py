@@ -214,6 +214,20 @@ async def test_streamed_text_joined_is_the_whole_text(engine: Engine) -> None:
     assert "".join(piece.text for piece in pieces) == engine.tokenizer.decode(ids)
 
 
+@pytest.mark.parametrize("stop", ["", "e"], ids=["to the limit", "to a stop string"])
+async def test_an_answer_that_does_not_stream_is_one_piece(engine: Engine, stop: str) -> None:
+    """With the text, ids and log probabilities of all the pieces of one that does."""
+    ask = Ask(PROMPT, GREEDY, stop=(stop,) * bool(stop), num_predict=60, top_logprobs=2)
+    async with engine.submit(ask) as events:
+        *pieces, end = [event async for event in events]
+    async with engine.submit(replace(ask, streams=False)) as events:
+        whole, last = [event async for event in events]
+    assert whole == Piece.joined([one for one in pieces if isinstance(one, Piece)])
+    assert isinstance(end, Finished)
+    assert isinstance(last, Finished)
+    assert (last.reason, last.output_tokens) == (end.reason, end.output_tokens)
+
+
 async def test_a_stop_string_ends_the_answer_before_it(engine: Engine) -> None:
     """The text up to the first occurrence is delivered, with reason stop."""
     whole = await generate(engine, Ask(PROMPT, GREEDY, num_predict=40))
