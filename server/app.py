@@ -4,9 +4,9 @@ What a route does is in `routes`; who may call is in `access`.
 """
 
 import asyncio
+import secrets
 import socket
 import time
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import structlog
@@ -86,7 +86,7 @@ def this_machine() -> Hosts:
 async def answered(request: web.Request, handler: Handler) -> web.StreamResponse:
     """The handler's answer, or one for its error; one line in the log."""
     started_s = time.monotonic()
-    request_id = request.headers.get("X-Request-Id", uuid.uuid4().hex)[:64]
+    request_id = request.headers.get("X-Request-Id", secrets.token_hex(16))[:64]
     status = 499  # the client is gone; nobody sees it (CANCEL-007)
     try:
         response = await _answer(request, handler, request_id)

@@ -7,7 +7,8 @@ from decimal import Decimal
 
 from .decode import Json
 
-_LINE_ENDS = str.maketrans({"\x85": "\\u0085", "\u2028": "\\u2028", "\u2029": "\\u2029"})
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+_LINE_ENDS = (("\x85", "\\u0085"), ("\u2028", "\\u2028"), ("\u2029", "\\u2029"))
 _GO_ESCAPES = str.maketrans(
     {
         "<": "\\u003c",
@@ -25,8 +26,10 @@ def encode(record: Mapping[str, Json]) -> bytes:
     U+0085, U+2028 and U+2029 are escaped, since the Python client splits a stream at them;
     half a surrogate pair, which tool arguments may hold, stays an escape.
     """
-    text = json.dumps(record, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return text.translate(_LINE_ENDS).encode("utf-8", "backslashreplace")
+    text = _ENCODER.encode(record)
+    for end, escape in _LINE_ENDS:
+        text = text.replace(end, escape)
+    return text.encode("utf-8", "backslashreplace")
 
 
 def line(record: Mapping[str, Json]) -> bytes:

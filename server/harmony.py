@@ -8,6 +8,7 @@ tool is a call of it, one in the channel `analysis` is a thought, every other is
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from .messages import Message, ToolCall
 from .parser import Content, Part, Thinking, overlap
@@ -27,6 +28,7 @@ _BUILT_IN = frozenset({"browser.open", "browser.search", "browser.find", "python
 _UNSAFE = re.compile(r"[^\w$]")
 
 
+@lru_cache(maxsize=64)
 def is_taught_by(template: str) -> bool:
     """Whether a template, Go's or Jinja's, renders such messages."""
     return all(sign in template for sign in (START, END, MESSAGE, CHANNEL))

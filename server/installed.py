@@ -1,10 +1,11 @@
 """An installed model, read from the store: everything a request needs but its weights.
 
-Blocking; `Catalog` remembers what it has read, by manifest digest, since a GGUF header with its
+Blocking; `Catalog` remembers what it has read, by manifest, since a GGUF header with its
 vocabulary takes a tenth of a second.
 """
 
 import json
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -20,14 +21,18 @@ from .gguf import FILE_TYPES, GGUFHeader, read_gguf_header
 from .messages import Message, decode_messages
 from .names import ModelName
 from .safetensors import StoredTensor, read_safetensors_header
-from .store import Layer, Manifest, Store, UnreadableError
+from .store import Layer, Manifest, Stamp, Store, UnreadableError
 
 DEFAULT_TEMPLATE = "{{ .Prompt }}"
+_MAX_KEPT = 64  # models
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class InstalledModel:
-    """A model with its texts; `gguf` or `tensors` say what its weights are."""
+    """A model with its texts; `gguf` or `tensors` say what its weights are.
+
+    One that was read again is another one.
+    """
 
     manifest: Manifest
     config: Mapping[str, Json]
@@ -116,7 +121,8 @@ class Catalog:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self._read = lru_cache(maxsize=64)(self._read_now)
+        self._read = lru_cache(maxsize=_MAX_KEPT)(self._read_now)
+        self._found: OrderedDict[ModelName, tuple[Stamp, InstalledModel]] = OrderedDict()
 
     def get(self, name: ModelName) -> InstalledModel | None:
         """The model of that name in any case, None if there is none.
@@ -124,18 +130,34 @@ class Catalog:
         Raises `UnreadableError` for a damaged one and `OSError` when a blob is missing.
         """
         stored_name = self.store.find(name)
-        if stored_name is None:
-            return None
-        return self._read(self.store.read(stored_name))
+        return None if stored_name is None else self._current(stored_name)
+
+    def unchanged(self, name: ModelName) -> InstalledModel | None:
+        """The model of that very name, if its manifest is the file that was read last.
+
+        It looks at one file's status, so the event loop may ask.
+        """
+        stamp, model = self._found.get(name, (None, None))
+        return model if stamp is not None and stamp == self.store.stamp(name) else None
+
+    def _current(self, name: ModelName) -> InstalledModel:
+        known = self.unchanged(name)
+        if known is not None:
+            return known
+        stamp = self.store.stamp(name)  # before reading: what is written meanwhile differs from it
+        model = self._read(self.store.read(name))
+        if stamp is not None:
+            self._found[name] = stamp, model
+            if len(self._found) > _MAX_KEPT:
+                self._found.popitem(last=False)
+        return model
 
     def all(self) -> list[InstalledModel]:
         """The models that can be read, newest first; the others are left out (TAGS-10)."""
         found = []
-        for manifest in self.store.manifests():
-            try:
-                found.append(self._read(manifest))
-            except (UnreadableError, OSError):
-                continue
+        for name in self.store.names():
+            with suppress(UnreadableError, OSError):
+                found.append(self._current(name))
         return sorted(found, key=lambda m: m.manifest.modified_ns // 1_000_000_000, reverse=True)
 
     def _read_now(self, manifest: Manifest) -> InstalledModel:

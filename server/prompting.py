@@ -65,6 +65,7 @@ class Prompting:
         return self.template.render_insert(prompt, suffix, think)
 
 
+@lru_cache(maxsize=64)
 def prompting_of(model: InstalledModel) -> Prompting:
     """The template of a model; raises `TemplateError` for one that does not parse."""
     own = _go(model.go_template) if model.go_template else None
@@ -87,6 +88,7 @@ def template_text(model: InstalledModel) -> str:
     return prompting_of(model).template.text
 
 
+@lru_cache(maxsize=64)
 def capabilities_of(model: InstalledModel) -> tuple[str, ...]:
     """What the model can do, for `/api/show` and for the checks before a generation."""
     return capabilities(

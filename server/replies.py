@@ -36,23 +36,31 @@ async def reply(
         first = await anext(records)
         response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
         await response.prepare(request)
-        await response.write(line(first))
-        await _rest(response, records)
-        await response.write_eof()
+        await response.write_eof(await _until_done(response, first, records))
         return response
 
 
-async def _rest(response: web.StreamResponse, records: AsyncIterator[Record]) -> None:
+async def _until_done(
+    response: web.StreamResponse, first: Record, records: AsyncIterator[Record]
+) -> bytes:
+    """Write the lines; what ends the answer is handed back, to go out with the body's end."""
+    record: Record | None = first
+    end = b""
     try:
-        async for record in records:
-            await response.write(line(record))
+        while record is not None:
+            if record.get("done"):
+                end = line(record)
+            else:
+                await response.write(line(record))
+            record = await anext(records, None)
     except (ApiError, DecodeError, TemplateError) as error:
-        await response.write(line({"error": str(error)}))
+        end = line({"error": str(error)})
     except ConnectionError:
         raise
     except Exception:
         log.exception("failed in mid-stream")
-        await response.write(line({"error": "internal server error"}))
+        end = line({"error": "internal server error"})
+    return end
 
 
 def object_reply(record: Record) -> web.Response:

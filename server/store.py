@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import re
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
@@ -30,6 +31,7 @@ LAYER_TYPE = "application/vnd.ollama.image."
 
 _DIGEST = re.compile(r"sha256[:-]([0-9a-fA-F]{64})", re.ASCII)
 _HOUR_S = 3600  # younger files may belong to a transfer in progress (STORE-14)
+_SETTLED_NS = 100_000_000  # clocks of file systems tick in steps of up to 10 ms
 
 
 class BadDigestError(ApiError):
@@ -104,6 +106,16 @@ class Manifest:
     def of(self, kind: str) -> tuple[Layer, ...]:
         """The layers of one kind, in order."""
         return tuple(layer for layer in self.layers if layer.kind == kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """What tells two writings of one file apart, by its status alone."""
+
+    inode: int
+    size_bytes: int
+    modified_ns: int
+    changed_ns: int
 
 
 class Upload:
@@ -203,6 +215,19 @@ class Store:
         if self._path(name).is_file():
             return name
         return next((each for each in self.names() if each.folded == name.folded), None)
+
+    def stamp(self, name: ModelName) -> Stamp | None:
+        """What the manifest of a stored name is known by; None where there is none.
+
+        Also where it is too young to be told from one that is written right after it.
+        """
+        try:
+            status = os.stat(self._path(name))
+        except OSError:
+            return None
+        if time.time_ns() - status.st_ctime_ns < _SETTLED_NS or not stat.S_ISREG(status.st_mode):
+            return None
+        return Stamp(status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
     def names(self) -> Iterator[ModelName]:
         """The names of all manifests; files that are no manifest by their place are skipped."""
@@ -308,7 +333,7 @@ class Store:
         return True
 
     def _path(self, name: ModelName) -> Path:
-        return self._manifests / name.host / name.namespace / name.model / name.tag
+        return self._manifests.joinpath(name.host, name.namespace, name.model, name.tag)
 
 
 def _inside(folder: Path) -> list[Path]:

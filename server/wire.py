@@ -6,6 +6,7 @@ Pure: times come as nanoseconds since the epoch. Empty fields that Go would omit
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from .decode import Json
 from .engine.embedding_ask import Embeddings
@@ -154,9 +155,13 @@ def _token(token: str, token_bytes: bytes, logprob: float) -> Record:
 def timestamp(at_ns: int) -> str:
     """RFC 3339 in UTC, up to nine digits, trailing zeros trimmed (MET-007)."""
     seconds, rest_ns = divmod(at_ns, 1_000_000_000)
-    moment = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
     fraction = f".{rest_ns:09d}".rstrip("0").rstrip(".")
-    return f"{moment}{fraction}Z"
+    return f"{_moment(seconds)}{fraction}Z"
+
+
+@lru_cache(maxsize=1)
+def _moment(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 def _head(model: str, at_ns: int) -> Record:

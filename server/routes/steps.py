@@ -49,7 +49,8 @@ def referred(typed: str) -> Reference:
 async def installed(state: State, reference: Reference, missing: ApiError) -> InstalledModel:
     """The model referred to; raises `missing` where there is none."""
     try:
-        model = await asyncio.to_thread(state.catalog.get, reference.name)
+        model = state.catalog.unchanged(reference.name)
+        model = model or await asyncio.to_thread(state.catalog.get, reference.name)
     except FileNotFoundError:  # a text of the model is gone
         model = None
     if model is None:

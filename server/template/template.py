@@ -27,6 +27,10 @@ class Template:
     root: Nodes
     definitions: Mapping[str, Nodes]
     variables: frozenset[str]
+    thinking_tags: tuple[str, str] | None
+    """The texts around a thought, in the model's output too; None if it shows no thoughts."""
+    tool_tag: str
+    """The text with which the model begins tool calls (TOOL-013)."""
 
     @classmethod
     def parse(cls, text: str) -> "Template":
@@ -43,18 +47,9 @@ class Template:
             field = Field(at, ("Response",))
             root = (*root, Action(at, Pipe(at, (Command(at, (field,)),))))
             variables.add("response")
-        return cls(text, root, definitions, frozenset(variables))
-
-    @property
-    def thinking_tags(self) -> tuple[str, str] | None:
-        """The texts around a thought, in the model's output too; None if it shows no thoughts."""
-        opening, closing = thinking_tags(self.root)
-        return (opening, closing) if opening and closing else None
-
-    @property
-    def tool_tag(self) -> str:
-        """The text with which the model begins tool calls (TOOL-013)."""
-        return tool_tag(self.root)
+        opening, closing = thinking_tags(root)
+        tags = (opening, closing) if opening and closing else None
+        return cls(text, root, definitions, frozenset(variables), tags, tool_tag(root))
 
     def render(
         self,
