@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 OUT = Path("out/conformance")
+UNUSED = ("terminal", "faulthandler", "logging", "unraisableexception")  # of pytest's plugins
 STATUSES = "Exit status: 0 no MUST failed, 1 findings, 2 usage, 3 unreachable, 4 our fault."
 COMMANDS = """\
 Commands (NAME --help tells more):
@@ -87,7 +88,8 @@ def _add_judging(parser: argparse.ArgumentParser) -> None:
 def pytest_arguments(asked: argparse.Namespace, url: str, suites: Path) -> list[str]:
     """A run in the words of pytest and of our plugin."""
     given = ["-c", "/dev/null", "--rootdir", str(suites), "-p", f"{__package__}.plugin"]
-    given += ["-p", "no:terminal", "-p", "no:faulthandler", "--capture=no", "--target", url]
+    given += [word for name in UNUSED for word in ("-p", f"no:{name}")]
+    given += ["--assert=plain", "--capture=no", "--target", url]
     given += ["-o", f"cache_dir={(asked.out / '.cache').resolve()}"]  # for --lf
     given += ["-p", "no:cacheprovider"] if asked.list or asked.record else []
     given += ["-p", "xdist.plugin", "-n", asked.workers] if asked.workers else []

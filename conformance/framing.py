@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 STATUS_LINE = re.compile(rb"HTTP/(1\.[01]) ([1-9][0-9][0-9])(?: ([^\r\n]*))?")
 FIELD_NAME = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -210,6 +211,7 @@ def _parse_head(lines: list[bytes]) -> Head:
     return Head(first[1].decode(), int(first[2]), (first[3] or b"").decode("latin-1"), headers)
 
 
+@lru_cache(maxsize=1024)  # answers of one server have many headers in common
 def _parse_field(line: bytes) -> tuple[str, str]:
     name, colon, value = line.partition(b":")
     if not colon or not FIELD_NAME.fullmatch(name):

@@ -30,8 +30,9 @@ class Suite(pytest.File):
     def collect(self) -> Iterator[pytest.Item]:
         """Its checks, as far as they are selected."""
         settings = self.judge.settings
+        module = f"{__package__}.suites.{self.path.stem}"
         for one in selected(settings.classes, settings.level):
-            if one.run.__module__.rpartition(".")[2] == self.path.stem:
+            if one.run.__module__ == module:
                 yield CheckItem.from_parent(self, name=one.id, check=one, judge=self.judge)
 
 

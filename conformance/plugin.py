@@ -8,6 +8,7 @@ A failed MUST fails its item; a failed SHOULD is an expected failure unless --ta
 from __future__ import annotations
 
 import fcntl
+import gc
 import json
 import tempfile
 from collections.abc import Iterator
@@ -48,6 +49,7 @@ MAX_SILENCES, IMPATIENT_S = 2, 3.0
 SILENT = "nothing came for"  # of a target that hangs
 CRASHED = "???"  # when, in the words of xdist, a check ran whose process died over it
 MAX_REASON = 400  # characters
+YOUNG = 10_000  # objects, after which garbage is looked for; by default so often that it tells
 DOUBTED = (*FINDINGS, "unstable")
 
 
@@ -103,6 +105,7 @@ def pytest_configure(config: pytest.Config) -> None:
         fuzz_seed=option.target_fuzz_seed,
         keep=option.target_keep,
     )
+    gc.set_threshold(YOUNG)
     if config.args_source is not config.ArgsSource.ARGS:
         config.args = [str(SUITES)]
     if settings.out is not None and not hasattr(config, "workerinput"):

@@ -8,6 +8,7 @@ import time
 import traceback
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,7 @@ class Unreachable(Exception):  # noqa: N818
     """Nobody answers HTTP at the target; the message says why, in one line."""
 
 
+@cache
 def load_checks() -> dict[str, Check]:
     """All checks there are, in the order of the suites."""
     for path in sorted(SUITES.glob("[!_]*.py")):

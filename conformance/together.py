@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from contextvars import ContextVar
 from typing import TypeVar
 
+MOST = 4096  # asks at the same time, of all who ask
 LINE_UP_S = 0.5  # a server that takes one connection after the other is not waited for longer
 
 Got = TypeVar("Got")
 
+_THREADS = ThreadPoolExecutor(MOST)  # no more are started than ask at the same time
 _START: ContextVar[threading.Barrier | None] = ContextVar("start", default=None)
 
 
@@ -32,8 +34,11 @@ def at_once(asks: Sequence[Callable[[], Got]]) -> list[Got]:
                 start.abort()
                 _START.set(None)
 
-    with ThreadPoolExecutor(len(asks)) as pool:
-        return list(pool.map(run, asks))
+    begun = [_THREADS.submit(run, ask) for ask in asks]
+    try:
+        return [one.result() for one in begun]
+    finally:
+        wait(begun)
 
 
 def line_up() -> None:

@@ -33,6 +33,18 @@ def test_key_that_does_not_belong_there_is_told_as_such() -> None:
     assert "False schema" not in told
 
 
+def test_schema_that_holds_itself_is_judged_to_its_bottom() -> None:
+    """As deep as the value goes."""
+    inner = {"properties": {"b": {"properties": {"c": {"required": 1}}}}}
+    parameters = {"type": "object", "properties": {"a": inner}}
+    asked = {"model": "m", "tools": [{"function": {"parameters": parameters}}]}
+    told = violation(asked, "chat", "request")
+    assert told is not None
+    assert told.startswith(
+        "tools[0].function.parameters.properties.a.properties.b.properties.c.required: "
+    )
+
+
 def test_valid_value_has_nothing_wrong() -> None:
     """None."""
     assert violation({**FINAL, "total_duration": 5}, "chat", "record") is None

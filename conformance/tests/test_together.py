@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 
+import pytest
+
 from ..together import at_once, line_up
 
 MANY = 12
@@ -40,6 +42,30 @@ def test_one_that_does_not_come_is_not_waited_for() -> None:
 
     assert at_once([ask, lost, ask]) == ["asked", "lost", "asked"]
     assert went.is_set()
+
+
+def test_an_ask_may_ask_several_itself() -> None:
+    """There are threads enough for all."""
+    within = [lambda: at_once([lambda: 1, lambda: 2])] * MANY
+    assert at_once(within) == [[1, 2]] * MANY
+
+
+def test_what_one_raises_is_raised_when_all_are_over() -> None:
+    """Nothing goes on behind the back of who asked."""
+    over = threading.Event()
+    raised = threading.Event()
+
+    def lost() -> None:
+        raised.set()
+        raise LookupError
+
+    def ask() -> None:
+        raised.wait()
+        over.set()
+
+    with pytest.raises(LookupError):
+        at_once([lost, ask])
+    assert over.is_set()
 
 
 def test_a_second_request_of_one_thread_waits_for_nobody() -> None:
