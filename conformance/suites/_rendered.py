@@ -21,6 +21,7 @@ from .shown import made
 
 TURNS = "{{ range .Messages }}{{ end }}"  # a template that names messages is told of all of them
 ALL = TURNS + "{{ range .Tools }}{{ end }}"  # and of tools, which are refused otherwise
+FIRST: dict[str, Json] = {**GREEDY, "num_predict": 24}  # tokens, by which an answer is known
 HELLO = [{"role": "user", "content": "Hello"}]
 
 
@@ -105,6 +106,14 @@ def answers(
     """Passed if the model gives this answer."""
     got = ask(target, model, messages, **fields)
     return expect(read(got).text, text, got)
+
+
+def begins(got: Exchange, recital: Recital) -> Verdict:
+    """Passed if what was asked for with `FIRST` is the beginning of a longer recital."""
+    reply = read(got)
+    begun = reply.text != "" and recital.content.startswith(reply.text)
+    holds = begun and reply.reason == "length"
+    return expect_that(holds, f"the beginning of {recital.content!r}", reply.text, got)
 
 
 def templated(target: Target, word: str, template: str, **fields: Json) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from functools import partial
 
 from ..arithmetic import load_contexts
 from ..calm import calmly
@@ -14,6 +15,7 @@ from ..evidence import Exchange, Json, Record, Wrong
 from ..moments import moment
 from ..reply import COUNTS, DURATIONS, read
 from ..target import Target
+from .both_routes import four
 from .logprobs import entries
 
 BEGIN = 0  # id of the begin token of the scripted model
@@ -49,9 +51,9 @@ def thoughts_and_calls(target: Target) -> Verdict:
     """Tokens of thoughts and of tool calls are counted, streamed or not."""
     _ = target.script
     return every(
-        counts_of(target, id, target.chat(id, stream=stream))
+        counts_of(target, id, got)
         for id in ("think", "tool-call", "tool-result", "think-history")
-        for stream in (False, True)
+        for got in target.in_both_forms(partial(target.chat, id))
     )
 
 
@@ -66,13 +68,10 @@ def thoughts_and_calls(target: Target) -> Verdict:
 def generate_counts(target: Target) -> Verdict:
     """Generate counts as chat does, the begin token of a raw prompt too."""
     plain = ("greeting", "unicode-emoji", "unicode-combining")
-    whole = target.recital("raw").prompt
-    return every(
-        (
-            *(counts_of(target, id, target.generate(id, stream=True)) for id in plain),
-            counts_of(target, "raw", target.generate(prompt=whole, raw=True)),
-        )
-    )
+    asks = [partial(target.generate, id, stream=True) for id in plain]
+    asks.append(partial(target.generate, prompt=target.recital("raw").prompt, raw=True))
+    answers = zip((*plain, "raw"), target.several(asks), strict=True)
+    return every(counts_of(target, id, got) for id, got in answers)
 
 
 @check(
@@ -109,10 +108,10 @@ def _until(target: Target, stop: str) -> int:
 )
 def context_is_the_tokens(target: Target) -> Verdict:
     """`context` has the ids of the tokens of prompt and answer, in order."""
-    for id in ("greeting", "prose"):
+    _, ids = target.script, ("greeting", "prose")
+    answers = target.several(partial(target.generate, id) for id in ids)
+    for id, got in zip(ids, answers, strict=True):
         prompt, output = load_contexts()[id]
-        _ = target.script
-        got = target.generate(id)
         found = read(got).final["context"]
         if not isinstance(found, list):
             raise Wrong("a list of token ids", found)
@@ -349,14 +348,10 @@ def times_are_now(target: Target) -> Verdict:
 def reasons(target: Target) -> Verdict:
     """`done_reason` is stop where an answer ends, length where it is cut, on no other record."""
     _ = target.script  # an ordinary model may go on
-    for stream in (False, True):
-        for options, wanted in (({}, "stop"), ({"num_predict": 2}, "length")):
-            for got in (
-                target.chat(stream=stream, options=options),
-                target.generate(stream=stream, options=options),
-            ):
-                reply = read(got)
-                early = [record for record in reply.records[:-1] if record.get("done_reason")]
-                if reply.reason != wanted or early:
-                    return expect([reply.reason, len(early)], [wanted, 0], got)
+    for options, wanted in (({}, "stop"), ({"num_predict": 2}, "length")):
+        for got in four(target, "greeting", options=options):
+            reply = read(got)
+            early = [record for record in reply.records[:-1] if record.get("done_reason")]
+            if reply.reason != wanted or early:
+                return expect([reply.reason, len(early)], [wanted, 0], got)
     return PASSED

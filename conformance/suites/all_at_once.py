@@ -41,13 +41,19 @@ def _felt(name: str, got: Exchange, text: str, reason: str, thinking: str = "") 
     return expect(found, [name, thinking, text, reason, True], got)
 
 
-def _cut(name: str, ask: Ask, text: str, at: str, thinking: str = "") -> Iterator[Verdict]:
+def _cut(
+    target: Target, name: str, ask: Ask, text: str, at: str, thinking: str
+) -> Iterator[Verdict]:
     """Passed if a stop string is heeded, streamed and not, and then a bound."""
-    for stream in (False, True):
-        got = ask(stream=stream, options={**ONE, "stop": ["Zebra", at], "num_predict": 90}, **ASKED)
-        yield _felt(name, got, text[: text.index(at)], "stop", thinking)
+    stopped = {**ONE, "stop": ["Zebra", at], "num_predict": 90}
+    asks = [partial(ask, stream=stream, options=stopped, **ASKED) for stream in (False, True)]
     if not thinking:
-        got = ask(stream=True, options={**ONE, "stop": ["Zebra"], "num_predict": 3}, **ASKED)
+        few = {**ONE, "stop": ["Zebra"], "num_predict": 3}
+        asks.append(partial(ask, stream=True, options=few, **ASKED))
+    whole, streamed, *bounded = target.several(asks)
+    for got in (whole, streamed):
+        yield _felt(name, got, text[: text.index(at)], "stop", thinking)
+    for got in bounded:
         reply = read(got)
         holds = text.startswith(reply.text) and reply.reason == "length"
         yield expect_that(holds, f"{name}: a beginning of {text!r}, and length", reply.text, got)
@@ -95,7 +101,7 @@ def _forms(target: Target) -> Iterator[tuple[str, Ask, str, str, str]]:
 def all_fields_at_once(target: Target) -> Verdict:
     """Samplers, bounds, stop strings, log probabilities and windows are heeded all together."""
     offered(target, "thinking", "logprobs", "context")
-    return every(verdict for form in _forms(target) for verdict in _cut(*form))
+    return every(verdict for form in _forms(target) for verdict in _cut(target, *form))
 
 
 @check(
@@ -116,18 +122,23 @@ def format_at_once(target: Target) -> Verdict:
     context = read(target.generate("history-first")).final.get("context")
     insert: dict[str, Json] = {"model": made(target, "insert", template=INSERT), "suffix": "a"}
     raw, system = recitals["raw"].prompt, pirate[0]["content"]
+    forms: dict[str, Ask] = {
+        "chat": partial(target.chat, messages=list(pirate), **plain),
+        "a history": partial(target.chat, "history", **plain),
+        "think false": partial(target.chat, "think-off", think=False, **given),
+        "generate": partial(target.generate, system=system, **plain),
+        "raw": partial(target.generate, prompt=raw, raw=True, **plain),
+        "context": partial(target.generate, context=context, **plain),
+        "suffix": partial(target.generate, **given, **insert),
+    }
+    asks = {
+        (name, stream): partial(ask, stream=stream)
+        for name, ask in forms.items()
+        for stream in (False, True)
+    }
     return every(
         _felt(name, got, '"Zebra 7"', "stop")
-        for stream in (False, True)
-        for name, got in (
-            ("chat", target.chat(messages=list(pirate), **plain, stream=stream)),
-            ("a history", target.chat("history", **plain, stream=stream)),
-            ("think false", target.chat("think-off", think=False, **given, stream=stream)),
-            ("generate", target.generate(system=system, **plain, stream=stream)),
-            ("raw", target.generate(prompt=raw, raw=True, **plain, stream=stream)),
-            ("context", target.generate(context=context, **plain, stream=stream)),
-            ("suffix", target.generate(**given, **insert, stream=stream)),
-        )
+        for (name, _), got in zip(asks, target.several(asks.values()), strict=True)
     )
 
 
@@ -147,8 +158,7 @@ def tools_at_once(target: Target) -> Verdict:
     def found() -> Iterator[Verdict]:
         for id in ("tool-parallel", "think-tool"):
             recital = target.recital(id)
-            for stream in (False, True):
-                got = target.chat(id, stream=stream, options=options, **ASKED)
+            for got in target.in_both_forms(partial(target.chat, id, options=options, **ASKED)):
                 reply = read(got)
                 told = [reply.functions, reply.thinking, reply.reason]
                 yield expect(told, [list(recital.tool_calls), recital.thinking, "stop"], got)
@@ -236,12 +246,15 @@ def windows_beside_everything(target: Target) -> Verdict:
 
     def found() -> Iterator[Verdict]:
         for no in ("truncate", "shift"):  # in this order: for Ollama to shift or not is to reload
-            for number, ask in enumerate(_beside_windows(target)):
-                stream = number % 2 == 0
-                got = ask(**{no: False}, **probed, options=FULL, stream=stream)
+            for got in target.several(
+                partial(ask, **{no: False}, **probed, options=FULL, stream=number % 2 == 0)
+                for number, ask in enumerate(_beside_windows(target))
+            ):
                 yield expect_error(got, REFUSED, containing="context")
-        for ask, stream in ((target.chat, True), (target.generate, False)):
-            got = ask("endless", shift=False, options=FULL, stream=stream, **probed)
+        for got in target.several(
+            partial(ask, "endless", shift=False, options=FULL, stream=stream, **probed)
+            for ask, stream in ((target.chat, True), (target.generate, False))
+        ):
             reply = read(got)
             tokens = sum(reply.count(one) for one in COUNTS)
             holds = reply.reason == "length" and abs(tokens - WINDOW) <= NEAR

@@ -212,7 +212,7 @@ def hang_up_leaves_nothing(target: Target) -> Verdict:
     requires_plain(target)
     asks = [
         partial(target.chat, "greeting"),
-        partial(target.chat, "prose", stream=True),
+        partial(target.chat, "prose", stream=True, options={"num_predict": 60}),
         partial(target.generate, "greeting", stream=True),
     ]
     alone = [summed(ask()) for ask in asks]
@@ -338,7 +338,7 @@ def slow_reader_beside_others(target: Target) -> Verdict:
 
 def side_by_side(target: Target) -> bool:
     """Whether two streams run at once, not one after the other."""
-    asks = [partial(target.chat, "count", stream=True, options=STEADY)] * 2
+    asks = [partial(target.chat, "count", stream=True, options={"num_predict": 60})] * 2
     spans = [(got.ok.arrivals_ms[0], got.arrivals_ms[-1]) for got in target.at_once(asks)]
     (_, ended), (second, _) = sorted(spans)
     return second < ended

@@ -119,7 +119,7 @@ def last_comes_at_once(target: Target) -> Verdict:
     return every(
         calmly(partial(_at_once, ask))
         for ask in (
-            partial(target.chat, "count", stream=True, options=LONG),
+            partial(target.chat, "count", stream=True, options={"num_predict": 120}),
             partial(target.generate, "greeting", stream=True),
         )
     )

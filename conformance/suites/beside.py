@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import partial
 
 from ..check import MUST, SHOULD, Verdict, check, every, expect, expect_that
 from ..clients import CHATTERS, CONTINUE, LANGCHAIN, LANGCHAIN_JS, LITELLM, LLAMAINDEX, SDKS
@@ -57,17 +58,19 @@ def format_beside_everything(target: Target) -> Verdict:
     pirate = target.recital("greeting-system").messages
     drawn = {**BOUND, "temperature": 1, "seed": 5}
     stopped = {**BOUND, "stop": [" 7"]}
-    asked: list[tuple[Exchange, str]] = [
-        (target.generate(**plain, system=pirate[0]["content"]), SAID),
-        (target.generate(**plain, stream=True, raw=True), SAID),
-        (target.generate(**plain, logprobs=True, top_logprobs=2), SAID),
-        (target.generate(**{**plain, "options": drawn}), SAID),
-        (target.generate(**{**plain, "options": stopped}, stream=True), '"Zebra'),
-        (target.chat(**plain, messages=list(pirate), stream=True), SAID),
-        (target.chat(**plain, logprobs=True), SAID),
-        (target.chat(**{**plain, "options": stopped}), '"Zebra'),
-        (target.chat(format=WORD, think=False, options=BOUND), SAID),
+    asks = [
+        partial(target.generate, **plain, system=pirate[0]["content"]),
+        partial(target.generate, **plain, stream=True, raw=True),
+        partial(target.generate, **plain, logprobs=True, top_logprobs=2),
+        partial(target.generate, **{**plain, "options": drawn}),
+        partial(target.chat, **plain, messages=list(pirate), stream=True),
+        partial(target.chat, **plain, logprobs=True),
+        partial(target.generate, **{**plain, "options": stopped}, stream=True),
+        partial(target.chat, **{**plain, "options": stopped}),
+        partial(target.chat, format=WORD, think=False, options=BOUND),
     ]
+    texts = [*[SAID] * 6, '"Zebra', '"Zebra', SAID]
+    asked = [*zip(target.several(asks), texts, strict=True)]
     with_entries = [got for got, _ in asked if b'"logprobs"' in (got.request.body or b"")]
     return every(
         (
@@ -92,17 +95,19 @@ def _spelled(got: Exchange) -> str:
 )
 def format_is_drawn(target: Target) -> Verdict:
     """What a schema leaves open is drawn as ever: several digits of ten, by their seeds."""
-    texts = [_digit(target, n) for n in range(12)]
-    again = _digit(target, 3)
+    texts = [
+        read(got).text.strip()
+        for got in target.several(partial(_digit, target, n) for n in range(12))
+    ]
+    again = read(_digit(target, 3)).text.strip()
     holds = len(set(texts)) > 1 and again == texts[3] and all(one.isdigit() for one in texts)
     return expect_that(holds, "several digits, each by its seed again", [*texts, again])
 
 
-def _digit(target: Target, seed: int) -> str:
+def _digit(target: Target, seed: int) -> Exchange:
     options = {"temperature": 1, "top_k": 0, "top_p": 1.0, "num_predict": 8, "seed": seed}
     prompt = target.distribution("uniform").prompt
-    got = target.generate(prompt=prompt, raw=True, format=DIGITS, options=options)
-    return read(got).text.strip()
+    return target.generate(prompt=prompt, raw=True, format=DIGITS, options=options)
 
 
 @check(
@@ -122,8 +127,7 @@ def options_beside_tools(target: Target) -> Verdict:
         ({"temperature": 50, "min_p": 0.99, "top_p": 1.0}, whole, "stop"),
     )
     for options, text, reason in cases:
-        for stream in (False, True):
-            got = target.chat("tool-result", options=options, stream=stream)
+        for got in target.in_both_forms(partial(target.chat, "tool-result", options=options)):
             if [read(got).text, read(got).reason] != [text, reason]:
                 return expect([read(got).text, read(got).reason], [text, reason], got)
     got = target.chat("tool-result", options={"num_predict": 3})
@@ -147,11 +151,12 @@ def context_holds_all(target: Target) -> Verdict:
         ("think", {}),
         ("think", {"options": {"num_predict": 9}}),
         ("count", {"options": {"num_predict": 5}}),
-        ("count", {"options": {"num_predict": 300}}),
+        ("count", {"options": {"num_predict": 260}}),
     )
+    answers = target.several(partial(target.generate, id, **fields) for id, fields in asked)
     found: dict[str, int] = {}
-    for id, fields in asked:
-        reply = read(target.generate(id, **fields))
+    for (id, fields), got in zip(asked, answers, strict=True):
+        reply = read(got)
         tokens = reply.count("eval_count") - (reply.reason == "stop")
         told = reply.count("prompt_eval_count") + tokens
         found[f"{id} with {fields}"] = told - len(reply.final["context"])
@@ -199,9 +204,11 @@ def no_half_characters(target: Target) -> Verdict:
         expect_that(whole.startswith(read(got).text), f"the beginning of {whole}", got.text, got)
         for id in ("unicode-emoji", "unicode-cjk")
         for whole in (target.recital(id).content,)
-        for cut in CUTS
-        for ask, stream in ((target.chat, True), (target.generate, False))
-        for got in (ask(id, stream=stream, options={"num_predict": cut}),)
+        for got in target.several(
+            partial(ask, id, stream=stream, options={"num_predict": cut})
+            for cut in CUTS
+            for ask, stream in ((target.chat, True), (target.generate, False))
+        )
     )
 
 
@@ -218,8 +225,7 @@ def of_any_range(target: Target) -> Verdict:
     wanted = target.recital("greeting").content
     return every(
         expect(read(got).text, wanted, got)
-        for given in HARMLESS
-        for got in (target.chat(options=given),)
+        for got in target.several(partial(target.chat, options=given) for given in HARMLESS)
     )
 
 
@@ -238,7 +244,10 @@ def seeds_are_whole(target: Target) -> Verdict:
         return read(target.draw("uniform", seed=seed)).text
 
     negative = {seed: {drawn(seed) for _ in range(4)} for seed in (-7, -2)}
-    low, high = ([drawn(base + n) for n in range(12)] for base in (0, 1 << 16))
+    low, high = (
+        [read(got).text for got in target.draws("uniform", range(base, base + 12))]
+        for base in (0, 1 << 16)
+    )
     return every(
         (
             expect_that(all(len(one) == 1 for one in negative.values()), "the same", negative),
@@ -259,7 +268,7 @@ def temperature_one(target: Target) -> Verdict:
     """temperature 1 is a value and no sign that none was given: as good as 1.0001, seed by seed."""
 
     def drawn(temperature: float) -> list[str]:
-        asked = (target.draw("long-tailed", temperature=temperature, seed=n) for n in SEEDS)
+        asked = target.draws("long-tailed", SEEDS, temperature=temperature)
         return [read(got).text for got in asked]
 
     one, nearly = drawn(1), drawn(NEARLY)

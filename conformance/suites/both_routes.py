@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from ..check import MUST, SHOULD, Verdict, check, every, expect, expect_error, expect_that
 from ..clients import CHATTERS, LANGCHAIN, LANGCHAIN_JS, SDKS
@@ -19,11 +20,11 @@ BOUND = 6
 
 def four(target: Target, id: str, **fields: Json) -> list[Exchange]:
     """A recital by chat and by generate, streamed and not."""
-    return [
-        ask(id, stream=stream, **fields)
+    return target.several(
+        partial(ask, id, stream=stream, **fields)
         for ask in (target.chat, target.generate)
         for stream in (False, True)
-    ]
+    )
 
 
 @check(

@@ -23,7 +23,8 @@ from .concurrency import Question, told
 from .lifecycle import load
 from .manage import models, tagged
 
-LONG = Question("endless", True, options={"num_predict": 200})
+LONG = Question("endless", True, options={"num_predict": 120})
+SLOW = Question("endless", True, options={"num_predict": 200})  # long enough to be waited for
 ALONE: dict[str, dict[str, Any]] = {}  # what LONG is answered alone, once a run
 WAIT_S = 30.0
 LONG_AGO_S = 86_400.0  # the original may tell the last time that the model was to go
@@ -315,10 +316,9 @@ def one_blob_uploaded_twice(target: Target) -> Verdict:
 )
 def other_routes_meanwhile(target: Target) -> Verdict:
     """While several answers are made, version, tags and show are told as promptly as ever."""
-    asks = [lambda: LONG.ask(target)] * 3
     asked: list[Exchange] = []
-    with meanwhile(target) as end:
-        threads = [threading.Thread(target=ask, daemon=True) for ask in asks[1:]]
+    with meanwhile(target, SLOW) as end:
+        threads = [threading.Thread(target=SLOW.ask, args=(target,), daemon=True) for _ in "12"]
         for one in threads:
             one.start()
         for _ in range(3):

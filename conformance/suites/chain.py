@@ -6,6 +6,7 @@ Where a check needs draws it says how many, and with which chance an honest serv
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 
 from ..arithmetic import NEVER, OTHER, Sampling, chances, fit, load_logits
 from ..check import SHOULD, Verdict, check, every, expect_error, expect_that
@@ -22,7 +23,8 @@ STEEP_DRAWS = 60
 def drawn(target: Target, count: int, **options: Json) -> Counter[str]:
     """How often each of a, b and c was drawn, with seeds from 1 on; `OTHER` for all else."""
     named = load_logits()["steep"].named
-    texts = (read(target.draw("steep", seed=seed, **options)).text for seed in range(1, count + 1))
+    seeds = range(1, count + 1)
+    texts = (read(got).text for got in target.draws("steep", seeds, **options))
     return Counter(text if text in named else OTHER for text in texts)
 
 
@@ -143,8 +145,9 @@ def repeat_window_is_wide(target: Target) -> Verdict:
     """
     whole = target.recital("endless").content
     options = {"frequency_penalty": 1.0, "num_predict": 120}
-    narrow, wide = (
-        target.chat("endless", options={**options, "repeat_last_n": size}) for size in (64, 128)
+    narrow, wide = target.several(
+        partial(target.chat, "endless", options={**options, "repeat_last_n": size})
+        for size in (64, 128)
     )
     return every(
         (
@@ -189,7 +192,8 @@ def penalties_come_first(target: Target) -> Verdict:
     options: dict[str, Json] = {"presence_penalty": 1.1, "frequency_penalty": 0.1, "top_k": 1}
     wanted = greedily("after-a", **options)
     prompt = load_logits()["after-a"].prompt
-    found = {read(target.draw("steep", prompt=prompt, seed=n, **options)).text for n in range(8)}
+    drawn = target.draws("steep", range(8), prompt=prompt, **options)
+    found = {read(got).text for got in drawn}
     return expect_that(found == {wanted}, f"always {wanted!r}", sorted(found))
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+
 from ..calm import calmly
 from ..check import MUST, PASSED, SHOULD, Verdict, check, every, expect, expect_error, expect_that
 from ..clients import (
@@ -25,9 +28,16 @@ LEAST_NS = 10_000  # that an answer takes on any machine
 
 def recites(target: Target, id: str, **fields: Json) -> Verdict:
     """Passed if a chat for the recital is answered with its words."""
-    recital = target.recital(id)
-    got = target.chat(id, **fields)
-    return expect(read(got).text, recital.content, got)
+    return each_recites(target, (id,), **fields)
+
+
+def each_recites(target: Target, ids: Sequence[str], **fields: Json) -> Verdict:
+    """Passed if chats for the recitals are each answered with their words."""
+    answers = target.several(partial(target.chat, id, **fields) for id in ids)
+    return every(
+        expect(read(got).text, target.recital(id).content, got)
+        for id, got in zip(ids, answers, strict=True)
+    )
 
 
 @check(
@@ -97,7 +107,7 @@ def role_is_assistant(target: Target) -> Verdict:
 )
 def chat_recites(target: Target) -> Verdict:
     """The model's template is rendered exactly: known questions get their known answers."""
-    return every(recites(target, id) for id in ("greeting", "prose", "json", "count", "lost"))
+    return each_recites(target, ("greeting", "prose", "json", "lost"))
 
 
 @check(
@@ -123,7 +133,7 @@ def chat_system(target: Target) -> Verdict:
 )
 def chat_history(target: Target) -> Verdict:
     """All earlier turns reach the model: the last answer depends on the first turn."""
-    return every(recites(target, id) for id in ("history", "history-other"))
+    return each_recites(target, ("history", "history-other"))
 
 
 @check(
@@ -273,8 +283,9 @@ def _durations(target: Target) -> Verdict:
 )
 def counts(target: Target) -> Verdict:
     """prompt_eval_count and eval_count are the script's, the end token counted."""
-    for id in ("greeting", "history", "prose", "unicode-cjk"):
-        recital, got = target.recital(id), target.chat(id)
+    ids = ("greeting", "history", "prose", "unicode-cjk")
+    answers = target.several(partial(target.chat, id) for id in ids)
+    for recital, got in zip(map(target.recital, ids), answers, strict=True):
         found = [read(got).count(name) for name in COUNTS]
         wanted = [recital.prompt_tokens, recital.output_tokens]
         if found != wanted:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from ..check import MUST, PASSED, Verdict, check, every, expect, expect_that
 from ..clients import LANGCHAIN, LLAMAINDEX, OPEN_WEBUI, PYTHON
@@ -201,9 +202,11 @@ def python_forms(target: Target) -> Verdict:
         forms += [{"format": "json"}, {"format": {"type": "object", "properties": {}}}]
     for form in forms:
         short = target.options({"num_predict": 2})
-        for got in (
-            chat(target, False, options=short, **form),
-            generate(target, True, options=short, **form),
+        for got in target.several(
+            (
+                partial(chat, target, False, options=short, **form),
+                partial(generate, target, True, options=short, **form),
+            )
         ):
             if got.code != 200:
                 return expect_that(False, f"{form} to be taken", got.loose_text[:200], got)

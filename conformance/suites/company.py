@@ -30,7 +30,7 @@ from .streaming import summed
 def concurrent(target: Target) -> Verdict:
     """Eight requests at once are each answered as if they were alone."""
     ids = [id for id in ("greeting", "count", "prose", "endless") for _ in range(2)]
-    bound = {"num_predict": 40}
+    bound = {"num_predict": 30}
     questions = [Question(id, bool(n % 2), options=bound) for n, id in enumerate(ids)]
     alone = [text(one.ask(target)) for one in questions]
     got = target.at_once([partial(one.ask, target) for one in questions])
@@ -86,7 +86,7 @@ def _long_ask(target: Target, options: dict[str, Any]) -> bytes:
 )
 def hang_up_leaves_others(target: Target) -> Verdict:
     """A client that hangs up does not disturb another one's answer."""
-    staying = Question("count", True, options={"num_predict": 150})
+    staying = Question("count", True, options={"num_predict": 100})
     alone = summed(staying.ask(target))
     leaver = _long_ask(target, {"num_predict": 300})
     with meanwhile(target, staying) as end:

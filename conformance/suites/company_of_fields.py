@@ -57,15 +57,20 @@ def _fields(target: Target) -> Iterator[tuple[str, Asks, str]]:
     yield "think true and a history", partial(chat, thought.id, think=True), thought.content
 
 
-def _heeds(name: str, ask: Asks, text: str) -> Iterator[Verdict]:
+def _heeds(target: Target, name: str, ask: Asks, text: str) -> Iterator[Verdict]:
     """Passed if options and logprobs are heeded in this company."""
     middle = text[len(text) // 2 :][:3]
     before = text[: text.index(middle)]
-    for stream in (False, True):
-        got = ask(stream=stream, options={"stop": ["Zebra", middle]})
-        told = [name, read(got).text, read(got).reason]
-        yield expect(told, [name, before, "stop"], got)
-    got = ask(stream=True, options={"num_predict": FEW}, logprobs=True)
+    stopped = {"stop": ["Zebra", middle]}
+    *ended, got = target.several(
+        (
+            partial(ask, stream=False, options=stopped),
+            partial(ask, stream=True, options=stopped),
+            partial(ask, stream=True, options={"num_predict": FEW}, logprobs=True),
+        )
+    )
+    for one in ended:
+        yield expect([name, read(one).text, read(one).reason], [name, before, "stop"], one)
     spelled = "".join(one["token"] for one in entries(got))
     told = [name, read(got).count("eval_count"), read(got).reason, spelled]
     yield expect(told, [name, FEW, "length", read(got).text], got)
@@ -83,7 +88,9 @@ def _heeds(name: str, ask: Asks, text: str) -> Iterator[Verdict]:
 def beside_every_field(target: Target) -> Verdict:
     """Options and logprobs are heeded beside raw, system, template, context, think, histories."""
     return every(
-        verdict for name, ask, text in _fields(target) for verdict in _heeds(name, ask, text)
+        verdict
+        for name, ask, text in _fields(target)
+        for verdict in _heeds(target, name, ask, text)
     )
 
 
@@ -129,11 +136,11 @@ def draws_beside_tools(target: Target) -> Verdict:
     drawn = {"temperature": 1, "top_k": 0, "top_p": 1.0, "num_predict": 1}
 
     def texts(**fields: Json) -> list[str]:
-        options = ({**drawn, "seed": seed} for seed in SEEDS)
-        return [
-            read(target.chat(model=model, messages=turn, options=one, **fields)).text
-            for one in options
-        ]
+        asks = (
+            partial(target.chat, model=model, messages=turn, options={**drawn, "seed": n}, **fields)
+            for n in SEEDS
+        )
+        return [read(got).text for got in target.several(asks)]
 
     plain = texts()
     found = {"whole": texts(tools=tools), "streamed": texts(tools=tools, stream=True)}
@@ -153,18 +160,25 @@ def format_beside_conversations(target: Target) -> Verdict:
     """A schema is kept to after a history, after a tool's result, and beside a template."""
     _ = target.script
     greeting = target.recital("greeting").prompt
+    shaped: dict[str, Json] = {"format": WORD, "options": BOUND}
     return every(
         expect([read(got).text, read(got).reason], [SAID, "stop"], got)
-        for got in (
-            target.chat("history", model=target.plain, format=WORD, options=BOUND),
-            target.chat("history", model=target.plain, format=WORD, options=BOUND, stream=True),
-            target.chat("tool-result-bare", think=False, format=WORD, options=BOUND),
-            target.generate(
-                model=target.plain, prompt=greeting, template="{{ .Prompt }}", format=WORD,
-                options=BOUND, stream=True,
-            ),
+        for got in target.several(
+            (
+                partial(target.chat, "history", model=target.plain, **shaped),
+                partial(target.chat, "history", model=target.plain, **shaped, stream=True),
+                partial(target.chat, "tool-result-bare", think=False, **shaped),
+                partial(
+                    target.generate,
+                    model=target.plain,
+                    prompt=greeting,
+                    template="{{ .Prompt }}",
+                    **shaped,
+                    stream=True,
+                ),
+            )
         )
-    )  # fmt: skip
+    )
 
 
 @check(
@@ -196,7 +210,7 @@ def format_beside_pictures(target: Target) -> Verdict:
 def options_beside_pictures(target: Target) -> Verdict:
     """Options and logprobs are heeded beside a picture."""
     text = album().recitals["picture-red"].content
-    return every(_heeds("a picture", partial(look, target, "picture-red"), text))
+    return every(_heeds(target, "a picture", partial(look, target, "picture-red"), text))
 
 
 @check(
@@ -210,10 +224,11 @@ def options_beside_pictures(target: Target) -> Verdict:
 def nothing_more(target: Target) -> Verdict:
     """An object has no property that the schema forbids, though the model would say more."""
     _ = target.script
-    for got in (  # chat where nothing can be thought: else Ollama lets some answers be free
-        target.generate("json", format=NAMED, options=BOUND),
-        target.chat("json", model=target.plain, format=NAMED, options=BOUND, stream=True),
-    ):
+    asks = (  # chat where nothing can be thought: else Ollama lets some answers be free
+        partial(target.generate, "json", format=NAMED, options=BOUND),
+        partial(target.chat, "json", model=target.plain, format=NAMED, options=BOUND, stream=True),
+    )
+    for got in target.several(asks):
         wrong = problem(read(got).text, NAMED)
         if wrong is not None or read(got).reason != "stop":
             told = f"JSON that conforms to {json.dumps(NAMED)}, and stop"
@@ -242,6 +257,7 @@ def only_what_is_offered(target: Target) -> Verdict:
     offered = [one for one in target.recital("tool-call").tools if "get_time" in str(one)]
     return every(
         expect(read(got).functions, [], got)
-        for stream in (False, True)
-        for got in (target.chat("tool-call", model=model, tools=offered, stream=stream),)
+        for got in target.in_both_forms(
+            partial(target.chat, "tool-call", model=model, tools=offered)
+        )
     )

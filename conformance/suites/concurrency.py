@@ -56,25 +56,25 @@ MIXED = (
     Question("greeting", True),
     Question("greeting", False, options={"num_predict": 2}),
     Question("greeting", True, "/api/generate"),
-    Question("count", True, options={"num_predict": 30}),
+    Question("count", True, options={"num_predict": 24}),
     Question("count", False, options={"num_predict": 30, "stop": ["9"]}),
-    Question("prose", True, options={"seed": 3, "num_predict": 30}),
+    Question("prose", True, options={"seed": 3, "num_predict": 20}),
     Question("prose", False, "/api/generate", options={"stop": ["e"]}),
-    Question("endless", True, options={"num_predict": 25}),
-    Question("endless", False, options={"num_predict": 20}),
+    Question("endless", True, options={"num_predict": 18}),
+    Question("endless", False, options={"num_predict": 13}),
     Question("count", True, "/api/generate", options={"num_predict": 7}),
 )
 SCRIPTED = (
     Question("greeting-system", True),
     Question("history", False),
     Question("history-other", True),
-    Question("unicode-emoji", True),
-    Question("unicode-cjk", False),
+    Question("unicode-emoji", True, options={"num_predict": 30}),
+    Question("unicode-cjk", False, options={"num_predict": 30}),
     Question("tool-call", True),
     Question("tool-parallel", False),
     Question("think", True),
     Question("think-off", False),
-    Question("json", False, fields={"format": "json"}),
+    Question("json", False, options={"num_predict": 40}, fields={"format": "json"}),
     Question("greeting", True, fields={"logprobs": True}),
     Question("prose", False, "/api/generate", {"num_predict": 20}, {"logprobs": True}),
 )
@@ -194,7 +194,7 @@ def long_queue(target: Target) -> Verdict:
 )
 def errors_beside_answers(target: Target) -> Verdict:
     """Each faulty request among good ones gets the error of its own, and disturbs no other."""
-    question = Question("count", True, options={"num_predict": 60})
+    question = Question("count", True, options={"num_predict": 40})
     alone = told(question.ask(target))
     faulty: list[Callable[[], Exchange]] = [
         partial(target.post, "/api/chat", model=f"{NOBODY}-a", messages=[]),
@@ -298,7 +298,8 @@ def _table(target: Target) -> list[Json]:
     found += [talk(target, "prose", "/api/generate", options={"num_predict": 20})]
     found += [talk(target, "count", options={"num_predict": 9}, stream=False)]
     if target.setup.scripted:
-        found += [talk(target, "history"), talk(target, "unicode-emoji")]
+        found += [talk(target, "history")]
+        found += [talk(target, "unicode-emoji", options={"num_predict": 30})]
     plain: list[tuple[str, str, Json]] = [
         ("GET", target.heartbeat, None),
         ("GET", "/api/parallama-check-nothing", None),

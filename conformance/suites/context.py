@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ..check import (
     MUST,
     PASSED,
@@ -170,8 +172,10 @@ def ends_without_shift(target: Target) -> Verdict:
     """With `shift` false an answer ends with done_reason length where the window does."""
     options = {"num_ctx": WINDOW, "num_predict": 400}
     whole = target.recital("endless").content
-    for ask, stream in ((target.chat, False), (target.generate, True)):
-        got = ask("endless", shift=False, options=options, stream=stream)
+    for got in target.several(
+        partial(ask, "endless", shift=False, options=options, stream=stream)
+        for ask, stream in ((target.chat, False), (target.generate, True))
+    ):
         reply = read(got)
         tokens = reply.count("prompt_eval_count") + reply.count("eval_count")
         if reply.reason != "length" or abs(tokens - WINDOW) > 2:
@@ -192,14 +196,13 @@ def ends_without_shift(target: Target) -> Verdict:
 )
 def shifts(target: Target) -> Verdict:
     """By default an answer goes on past the end of the window."""
-    options = {"num_ctx": WINDOW, "num_predict": 320}
+    options = {"num_ctx": WINDOW, "num_predict": WINDOW + 16}
     got = target.chat("endless", stream=True, options=options)
-    text = "".join(record["message"]["content"] for record in got.records)
-    if not target.setup.scripted and read(got).reason == "stop":
+    reply = read(got)
+    if not target.setup.scripted and reply.reason == "stop":
         not_judged("the model ended its answer before the end of the window")
-    kept = target.chat("endless", shift=False, options=options)
-    limit = len(read(kept).text)
-    return expect_that(len(text) > limit, f"more than {limit} characters", len(text), got)
+    found = reply.count("eval_count")
+    return expect_that(found > WINDOW, f"more than {WINDOW} tokens", found, got)
 
 
 @check(

@@ -7,6 +7,7 @@ adds alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 
 from ..check import MUST, Verdict, check, every, expect_that
 from ..clients import CHATTERS, LANGCHAIN, LITELLM, SDKS
@@ -48,17 +49,17 @@ def _added(
 ) -> Iterator[Verdict]:
     """Passed if each part adds as much beside each other field as it adds alone."""
 
-    def count(**fields: Json) -> tuple[int, Exchange]:
-        got = ask(**{"options": ONE, "stream": False, **bare, **fields})
-        return read(got).count("prompt_eval_count"), got
+    def count(**beside: Json) -> list[tuple[int, Exchange]]:
+        given = {"options": ONE, "stream": False, **bare, **beside}
+        asks = (partial(ask, **{**given, **fields}) for fields in ({}, *parts.values()))
+        return [(read(got).count("prompt_eval_count"), got) for got in target.several(asks)]
 
-    nothing = count()[0]
-    alone = {name: count(**fields)[0] - nothing for name, fields in parts.items()}
+    (nothing, _), *added_alone = count()
+    alone = {name: one - nothing for name, (one, _) in zip(parts, added_alone, strict=True)}
     absent = {FIELDS.get(group) for group in target.setup.absent}
     for beside in (one for one in BESIDE if not absent & one.keys()):
-        without = count(**beside)[0]
-        for name, fields in parts.items():
-            found, got = count(**beside, **fields)
+        (without, _), *with_it = count(**beside)
+        for name, (found, got) in zip(parts, with_it, strict=True):
             told = f"{name} to add about {alone[name]} tokens beside {beside}, as without that"
             yield expect_that(
                 abs(found - without - alone[name]) <= NEAR, told, found - without, got

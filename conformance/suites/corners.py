@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ..check import SHOULD, Verdict, check, every, expect, expect_error, expect_that
 from ..clients import CHATTERS, LANGCHAIN, OPEN_WEBUI, SDKS
 from ..evidence import Json
@@ -110,10 +112,12 @@ def opened_by_the_template(target: Target) -> Verdict:
     asked = {"model": name, "stream": False, "options": GREEDY, "think": True}
     return every(
         expect([read(got).thinking, read(got).text], [recital.thinking, recital.content], got)
-        for got in (
-            ask(target, name, recital.messages, think=True),
-            ask(target, name, recital.messages, stream=True),
-            target.post("/api/generate", asked, prompt=prompt),
+        for got in target.several(
+            (
+                partial(ask, target, name, recital.messages, think=True),
+                partial(ask, target, name, recital.messages, stream=True),
+                partial(target.post, "/api/generate", asked, prompt=prompt),
+            )
         )
     )
 
@@ -146,8 +150,7 @@ def cut_short(target: Target) -> Verdict:
     """A call that num_predict cuts is none: no part of it comes back, and done_reason is length."""
     for id, share in (("tool-call", 2), ("tool-call", 4), ("tool-parallel", 4)):
         tokens = target.recital(id).output_tokens // share
-        for stream in (False, True):
-            got = target.chat(id, stream=stream, options={"num_predict": tokens})
+        for got in target.in_both_forms(partial(target.chat, id, options={"num_predict": tokens})):
             reply = read(got)
             found = [reply.functions, reply.text.strip(), reply.reason]
             if found != [[], "", "length"]:
@@ -169,8 +172,5 @@ def cut_after_the_first(target: Target) -> Verdict:
     bound = {"num_predict": recital.output_tokens * 3 // 4}
     return every(
         expect([read(got).functions, read(got).reason], [[recital.tool_calls[0]], "length"], got)
-        for got in (
-            target.chat("tool-parallel", options=bound),
-            target.chat("tool-parallel", stream=True, options=bound),
-        )
+        for got in target.in_both_forms(partial(target.chat, "tool-parallel", options=bound))
     )

@@ -8,16 +8,19 @@ that another default would be seen.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from functools import partial
 
 from ..arithmetic import load_logits
 from ..check import MUST, PASSED, SHOULD, Verdict, check, every, expect, expect_that
 from ..clients import CHATTERS, CONTINUE, LANGCHAIN, LLAMAINDEX, SDKS
-from ..evidence import Json
+from ..evidence import Exchange, Json
 from ..provision import create
 from ..reply import read
 from ..target import GREEDY, Target
 from .both_routes import four
 from .busy import offered
+from .every_way import WAYS
 from .options import cut_at
 from .parameters import greedily
 
@@ -46,6 +49,7 @@ PENALTIES = ("repeat_penalty", "presence_penalty", "frequency_penalty")
 FAR = 300  # tokens: more than 128 and 256, which servers have for defaults and for bounds
 BEYOND = 1_000_000  # tokens: more than any window of ours holds
 LAST_SIGNED = 2**31  # a seed has 32 bits
+AGAIN = 5  # draws of ten, of which by chance all are as before once in a hundred thousand
 
 
 @check(
@@ -61,20 +65,31 @@ def defaults(target: Target) -> Verdict:
     for name, default, beside, id in DRAWN:
         prompt = target.distribution(id).prompt
         given = {key: value for key, value in {**OFF, **beside}.items() if key != name}
-        for seed in SEEDS:
-            absent, written = (
-                _one(target, prompt, {**given, "seed": seed, **more})
-                for more in ({}, {name: default})
-            )
+        told: list[dict[str, Json]] = [{}, {name: default}]
+        texts = _each(
+            target, prompt, [{**given, "seed": seed, **more} for seed in SEEDS for more in told]
+        )
+        for seed, absent, written in zip(SEEDS, texts[::2], texts[1::2], strict=True):
             if absent != written:
                 wanted = f"{written!r}, as with {name} {default} (seed {seed}, {given})"
                 return expect_that(False, wanted, f"{absent!r} where {name} is left out")
     return _no_penalty(target)
 
 
-def _one(target: Target, prompt: str, options: dict[str, Json]) -> str:
+def _ask(target: Target, prompt: str, options: dict[str, Json]) -> Exchange:
     ask = {"model": target.model, "raw": True, "stream": False, "prompt": prompt}
-    return read(target.post("/api/generate", ask, options={**options, "num_predict": 1})).text
+    return target.post("/api/generate", ask, options={**options, "num_predict": 1})
+
+
+def _one(target: Target, prompt: str, options: dict[str, Json]) -> str:
+    return read(_ask(target, prompt, options)).text
+
+
+def _each(target: Target, prompt: str, cases: Iterable[dict[str, Json]]) -> list[str]:
+    return [
+        read(got).text
+        for got in target.several(partial(_ask, target, prompt, one) for one in cases)
+    ]
 
 
 def _no_penalty(target: Target) -> Verdict:
@@ -96,12 +111,9 @@ def _no_penalty(target: Target) -> Verdict:
 def off_is_off(target: Target) -> Verdict:
     """A filter that is turned off is not the one that servers have by default: seeds tell them."""
     for name, off, usual, beside, id in TURNED_OFF:
-        prompt = target.distribution(id).prompt
+        prompt, given = target.distribution(id).prompt, {**OFF, **beside}
         none, some = (
-            [
-                _one(target, prompt, {**OFF, **beside, name: value, "seed": seed})
-                for seed in MORE_SEEDS
-            ]
+            _each(target, prompt, ({**given, name: value, "seed": seed} for seed in MORE_SEEDS))
             for value in (off, usual)
         )
         if none == some:
@@ -122,7 +134,7 @@ def top_k_large(target: Target) -> Verdict:
     """A `top_k` of hundreds is none of 40 or 100: the same seeds draw other texts."""
     prompt = target.distribution("steep").prompt
     great, *small = (
-        [_one(target, prompt, {**OFF, **LEVEL, "top_k": k, "seed": seed}) for seed in MORE_SEEDS]
+        _each(target, prompt, ({**OFF, **LEVEL, "top_k": k, "seed": n} for n in MORE_SEEDS))
         for k in LARGE
     )
     return expect_that(great not in small, f"other texts with {LARGE[0]} than with less", great)
@@ -146,25 +158,28 @@ def nought_is_a_value(target: Target) -> Verdict:
     create(target, name, **{"from": target.model, "parameters": own})
     ask: dict[str, Json] = {"model": name, "raw": True, "stream": False, "prompt": drawn.prompt}
 
-    def draw(**options: Json) -> str:
-        return read(
-            target.post("/api/generate", ask, options={"num_predict": 1, "top_p": 1.0, **options})
-        ).text
+    def draw(seeds: Iterable[int], **options: Json) -> set[str]:
+        given = {"num_predict": 1, "top_p": 1.0, **options}
+        asks = (
+            partial(target.post, "/api/generate", ask, options={**given, "seed": seed})
+            for seed in seeds
+        )
+        return {read(got).text for got in target.several(asks)}
 
     likeliest = drawn.probabilities[0][0]
     open_: dict[str, Json] = {"top_k": 0, "min_p": 0}
-    several = {draw(seed=seed, **open_) for seed in range(8)}
+    several = draw(range(8), **open_)
     return every(
         (
-            expect({draw(seed=seed) for seed in range(3)}, {likeliest}),  # its own top_k
-            expect({draw(**open_, seed=seed, top_p=0) for seed in range(3)}, {likeliest}),
+            expect(draw(range(3)), {likeliest}),  # its own top_k
+            expect(draw(range(3), **open_, top_p=0), {likeliest}),
             expect_that(
                 len(several) > 1,
                 "several texts with top_k 0 and min_p 0, which take the place of 1 and 0.99",
                 sorted(several),
             ),
-            expect({draw(seed=seed, temperature=0, **open_) for seed in range(6)}, {likeliest}),
-            expect(len({draw(seed=0, **open_) for _ in range(4)}), 1),
+            expect(draw(range(6), temperature=0, **open_), {likeliest}),
+            expect(len(draw([0] * 4, **open_)), 1),
         )
     )
 
@@ -184,18 +199,11 @@ def stop_replaces(target: Target) -> Verdict:
     name = target.temporary("stops")
     create(target, name, **{"from": target.model, "parameters": {"stop": OWN_STOPS}})
     for stops, wanted in ((None, "1 2 3"), ([" 6 "], "1 2 3 4 5"), ([], "1 2 3 4 5 6 7")):
-        options = {"stop": stops, "num_predict": 40}
-        for stream in (False, True):
-            for got in (
-                target.chat("count", model=name, options=options, stream=stream),
-                target.generate("count", model=name, options=options, stream=stream),
-            ):
-                text = read(got).text
-                if text != wanted and not (stops == [] and text.startswith(wanted)):
-                    told = (
-                        f"{wanted!r} where the model's stop is {OWN_STOPS}, the request's {stops}"
-                    )
-                    return expect_that(False, told, text, got)
+        for got in four(target, "count", model=name, options={"stop": stops, "num_predict": 24}):
+            text = read(got).text
+            if text != wanted and not (stops == [] and text.startswith(wanted)):
+                told = f"{wanted!r} where the model's stop is {OWN_STOPS}, the request's {stops}"
+                return expect_that(False, told, text, got)
     return PASSED
 
 
@@ -212,8 +220,8 @@ def seeds_of_any_size(target: Target) -> Verdict:
     prompt = target.distribution("uniform").prompt
     for first in (LAST_SIGNED, 2 * LAST_SIGNED - 20):  # 2**32 - 1 is random, as -1 is
         texts = [_one(target, prompt, {**OFF, "seed": first + n}) for n in range(10)]
-        again = [_one(target, prompt, {**OFF, "seed": first + n}) for n in range(10)]
-        if texts != again or len(set(texts)) == 1:
+        again = [_one(target, prompt, {**OFF, "seed": first + n}) for n in range(AGAIN)]
+        if texts[:AGAIN] != again or len(set(texts)) == 1:
             wanted = f"several texts of ten, the same again, from seeds {first} and on"
             return expect_that(False, wanted, [texts, again])
     return PASSED
@@ -240,6 +248,17 @@ def stop_as_given(target: Target) -> Verdict:
         ("unicode-combining", ["नमस्ते"], "नमस्ते"),
         ("json", ['\\"age\\"', '"age"'], '"age"'),
     ]
+    asked = [one for one in cases for _ in WAYS]
+    asks = (
+        partial(
+            target.chat if path == "/api/chat" else target.generate,
+            id,
+            stream=stream,
+            options={"stop": stops},
+        )
+        for id, stops, _ in cases
+        for path, stream in WAYS
+    )
     whole = target.recital("greeting").content
     ends = four(target, "greeting", options={"stop": [f"{whole[-6:]}!"]})
     emoji = target.recital("unicode-emoji")
@@ -250,10 +269,8 @@ def stop_as_given(target: Target) -> Verdict:
         (
             cut_at("👍🏽", emoji.content, escaped),
             *(
-                cut_at(
-                    found, target.recital(id).content, *four(target, id, options={"stop": stops})
-                )
-                for id, stops, found in cases
+                cut_at(found, target.recital(id).content, got)
+                for (id, _, found), got in zip(asked, target.several(asks), strict=True)
             ),
             *(expect([read(got).text, read(got).reason], [whole, "stop"], got) for got in ends),
         )
@@ -271,12 +288,14 @@ def stop_as_given(target: Target) -> Verdict:
 def num_predict_large(target: Target) -> Verdict:
     """A great `num_predict` is kept to, and a negative one lets a long answer end by itself."""
     whole, prose = target.recital("count"), target.recital("prose")
-    bounded = target.chat("endless", stream=True, options={"num_predict": FAR})
-    endless = [
-        (whole, target.chat("count", options={"num_predict": -1})),
-        (prose, target.generate("prose", stream=True, options={"num_predict": -2})),
-        (prose, target.chat("prose", options={"num_predict": BEYOND})),
-    ]
+    bounded, *endless = target.several(
+        (
+            partial(target.chat, "endless", stream=True, options={"num_predict": FAR}),
+            partial(target.chat, "count", options={"num_predict": -1}),
+            partial(target.generate, "prose", stream=True, options={"num_predict": -2}),
+            partial(target.chat, "prose", options={"num_predict": BEYOND}),
+        )
+    )
     return every(
         (
             expect([read(bounded).count("eval_count"), read(bounded).reason], [FAR, "length"]),
@@ -287,6 +306,6 @@ def num_predict_large(target: Target) -> Verdict:
                 bounded,
             ),
             *(expect([read(got).text, read(got).reason], [one.content, "stop"], got)
-              for one, got in endless),
+              for one, got in zip((whole, prose, prose), endless, strict=True)),
         )
     )  # fmt: skip

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ..check import (
     MAY,
-    PASSED,
     SHOULD,
     Verdict,
     check,
@@ -144,12 +145,14 @@ def no_shift_no_cut(target: Target) -> Verdict:
 def answers_are_bounded(target: Target) -> Verdict:
     """No answer is longer than ten windows, whatever `num_predict` says; then it is length."""
     _ = target.script
-    for given in ({"num_predict": 10 * SMALL + 80}, {}):  # without one, that is the only bound
-        got = target.chat("endless", options={"num_ctx": SMALL, **given})
-        found = [read(got).reason, read(got).count("eval_count")]
-        if found != ["length", 10 * SMALL]:
-            return expect(found, ["length", 10 * SMALL], got)
-    return PASSED
+    asks = (
+        partial(target.chat, "endless", options={"num_ctx": SMALL, **given})
+        for given in ({"num_predict": 10 * SMALL + 80}, {})  # without one, that is the only bound
+    )
+    return every(
+        expect([read(got).reason, read(got).count("eval_count")], ["length", 10 * SMALL], got)
+        for got in target.several(asks)
+    )
 
 
 @check(
@@ -195,10 +198,7 @@ def withheld_are_kept(target: Target) -> Verdict:
     recital = target.recital("tool-call")
     return every(
         expect("".join(str(one["token"]) for one in entries(got)), recital.output, got)
-        for got in (
-            target.chat("tool-call", logprobs=True),
-            target.chat("tool-call", logprobs=True, stream=True),
-        )
+        for got in target.in_both_forms(partial(target.chat, "tool-call", logprobs=True))
     )
 
 

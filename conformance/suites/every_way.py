@@ -8,6 +8,7 @@ and seeds, which draw the same token wherever they are given.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 
 from ..arithmetic import load_logits
 from ..check import MUST, PASSED, SHOULD, Outcome, Verdict, check, every, expect, expect_that
@@ -34,11 +35,13 @@ def in_every_way(
 ) -> Iterator[tuple[str, Exchange]]:
     """Each way of asking, and what a model whose template is the bare prompt answers to it."""
     turn = [{"role": "user", "content": prompt}]
-    given = {} if options is None else {"options": options}
-    for path, stream in WAYS:
-        said: Mapping[str, Json] = {"messages": turn} if path == "/api/chat" else {"prompt": prompt}
-        ask = {"model": model, "stream": stream, **said, **given}
-        yield way_name(path, stream), target.post(path, ask)
+    said: dict[str, Json] = {"/api/chat": {"messages": turn}, "/api/generate": {"prompt": prompt}}
+    given = {"model": model, **({} if options is None else {"options": options})}
+    answers = target.several(
+        partial(target.post, path, {"stream": stream, **said[path], **given})
+        for path, stream in WAYS
+    )
+    yield from zip((way_name(*way) for way in WAYS), answers, strict=True)
 
 
 def asked(target: Target, model: str, prompt: str, **options: Json) -> Iterator[tuple[str, str]]:
@@ -208,6 +211,5 @@ def fields_in_every_way(target: Target) -> Verdict:
     return every(
         expect([read(got).text, read(got).thinking], [wanted, ""], got)
         for id, fields, wanted in cases
-        for stream in (True, False)
-        for got in (target.generate(id, stream=stream, **fields),)
+        for got in target.in_both_forms(partial(target.generate, id, **fields))
     )

@@ -6,6 +6,8 @@ turns and with the length, and texts that are not the same bytes are not as long
 
 from __future__ import annotations
 
+from functools import partial
+
 from ..check import MUST, PASSED, SHOULD, Verdict, check, every, expect, expect_that
 from ..clients import CHATTERS, CONTINUE, LANGCHAIN, LANGCHAIN_JS, LLAMAINDEX, SDKS
 from ..evidence import Exchange, Json
@@ -81,17 +83,16 @@ def long_prompts(target: Target) -> Verdict:
     """A prompt that fits the window is read to its end: twice as many more words count double."""
     texts = [PHRASE * times for times in LENGTHS]
     options = {**ONE, "num_ctx": 4096}
-    counts = {
-        "generate": [
-            read(target.generate(prompt=text, options=options)).count("prompt_eval_count")
-            for text in texts
-        ],
+    ways = {
+        "generate": [partial(target.generate, prompt=text, options=options) for text in texts],
         "chat": [
-            read(target.chat(messages=[{"role": "user", "content": text}], options=options)).count(
-                "prompt_eval_count"
-            )
+            partial(target.chat, messages=[{"role": "user", "content": text}], options=options)
             for text in texts
         ],
+    }
+    counts = {
+        way: [read(got).count("prompt_eval_count") for got in target.several(asks)]
+        for way, asks in ways.items()
     }
     holds = all(_even(found) for found in counts.values())
     lengths = [len(text) for text in texts]
@@ -109,12 +110,17 @@ def long_prompts(target: Target) -> Verdict:
 def as_it_is(target: Target) -> Verdict:
     """A text is not normalised, trimmed or escaped before the model reads it."""
     _ = target.script  # a model of many tokens may have one for each of two texts
+    chat = partial(target.chat, options=ONE)
+    generate = partial(target.generate, options=ONE)
     for name, text, other in ALIKE:
-        counts = {
-            "chat": [_chat(target, one) for one in (text, other)],
-            "generate": [_prompt(target, one) for one in (text, other)],
-            "raw": [_prompt(target, one, raw=True) for one in (text, other)],
+        both = (text, other)
+        asks = {
+            "chat": [partial(chat, messages=[{"role": "user", "content": one}]) for one in both],
+            "generate": [partial(generate, prompt=one) for one in both],
+            "raw": [partial(generate, prompt=one, raw=True) for one in both],
         }
+        told = iter(target.several(ask for pair in asks.values() for ask in pair))
+        counts = {way: [_counted(next(told)) for _ in both] for way in asks}
         same = {
             way: found
             for way, found in counts.items()
@@ -123,14 +129,6 @@ def as_it_is(target: Target) -> Verdict:
         if same:
             return expect_that(False, f"other token counts for {name}", same)
     return PASSED
-
-
-def _chat(target: Target, text: str) -> int | None:
-    return _counted(target.chat(messages=[{"role": "user", "content": text}], options=ONE))
-
-
-def _prompt(target: Target, text: str, **fields: Json) -> int | None:
-    return _counted(target.generate(prompt=text, options=ONE, **fields))
 
 
 def _counted(got: Exchange) -> int | None:
@@ -194,13 +192,16 @@ def blanks_are_delivered(target: Target) -> Verdict:
     model = made(target, "blanks", template=BARE)  # one that cannot think: all is content
     for recital in (target.recital("raw"), target.recital("think")):
         turn = [{"role": "user", "content": recital.prompt}]
-        for stream in (False, True):
-            for got in (
-                target.chat(model=model, messages=turn, stream=stream),
-                target.generate(model=model, prompt=recital.prompt, stream=stream),
-            ):
-                if read(got).text != recital.output:
-                    return expect(read(got).text, recital.output, got)
+        for got in target.several(
+            partial(ask, stream=stream)
+            for ask in (
+                partial(target.chat, model=model, messages=turn),
+                partial(target.generate, model=model, prompt=recital.prompt),
+            )
+            for stream in (False, True)
+        ):
+            if read(got).text != recital.output:
+                return expect(read(got).text, recital.output, got)
     return PASSED
 
 
@@ -298,8 +299,10 @@ def no_user_is_needed(target: Target) -> Verdict:
     """A conversation without a user's turn is answered, whoever else speaks in it."""
     recital = target.recital("greeting")
     name = made(target, "no-user", template=BARE)
-    for role in ("system", "assistant", "tool"):
-        got = target.chat(model=name, messages=[{"role": role, "content": recital.prompt}])
+    for got in target.several(
+        partial(target.chat, model=name, messages=[{"role": role, "content": recital.prompt}])
+        for role in ("system", "assistant", "tool")
+    ):
         if read(got).text != recital.content:
             return expect(read(got).text, recital.content, got)
     return PASSED

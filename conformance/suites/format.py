@@ -7,6 +7,7 @@ says what the schema asks for anyway.
 from __future__ import annotations
 
 import json
+from functools import partial
 
 from ..check import MUST, PASSED, SHOULD, Verdict, check, every, expect, expect_error, expect_that
 from ..clients import LANGCHAIN, LANGCHAIN_JS, LITELLM, LLAMAINDEX, SDKS
@@ -91,10 +92,12 @@ def json_object(target: Target) -> Verdict:
     _ = target.script
     return every(
         _fits(read(got), {"type": "object"}, got)
-        for got in (
-            target.generate("greeting", format="json", options=BOUND),
-            target.generate("greeting", format="json", options=BOUND, stream=True),
-            target.generate("think", format="json", options=BOUND),
+        for got in target.several(
+            (
+                partial(target.generate, "greeting", format="json", options=BOUND),
+                partial(target.generate, "greeting", format="json", options=BOUND, stream=True),
+                partial(target.generate, "think", format="json", options=BOUND),
+            )
         )
     )
 
@@ -112,10 +115,12 @@ def json_as_it_would_be(target: Target) -> Verdict:
     recital = target.recital("json")
     return every(
         expect(read(got).text, recital.content, got)
-        for got in (
-            target.generate("json", format="json"),
-            target.chat("json", format="json"),
-            target.generate("json", format={}),
+        for got in target.several(
+            (
+                partial(target.generate, "json", format="json"),
+                partial(target.chat, "json", format="json"),
+                partial(target.generate, "json", format={}),
+            )
         )
     )
 
@@ -147,9 +152,12 @@ def schema(target: Target) -> Verdict:
     """An answer of /api/generate conforms to the JSON Schema in `format`, and then stops."""
     _ = target.script
     return every(
-        _conforms(target.generate(id, format=PERSON, options=BOUND, stream=stream), PERSON)
-        for id in ("greeting", "json")
-        for stream in (False, True)
+        _conforms(got, PERSON)
+        for got in target.several(
+            partial(target.generate, id, format=PERSON, options=BOUND, stream=stream)
+            for id in ("greeting", "json")
+            for stream in (False, True)
+        )
     )
 
 
@@ -182,9 +190,11 @@ def without_thinking(target: Target) -> Verdict:
     """With `think: false` the constraint of /api/chat holds from the first token."""
     _ = target.script
     return every(
-        _conforms(target.chat("think-off", format=given, options=BOUND, stream=stream), given)
+        _conforms(got, given)
         for given in (LEGS, PERSON)
-        for stream in (False, True)
+        for got in target.in_both_forms(
+            partial(target.chat, "think-off", format=given, options=BOUND)
+        )
     )
 
 
@@ -201,8 +211,7 @@ def after_thinking(target: Target) -> Verdict:
     recital = target.recital("think")
     return every(
         verdict
-        for stream in (False, True)
-        for got in (target.chat("think", format=LEGS, options=BOUND, stream=stream),)
+        for got in target.in_both_forms(partial(target.chat, "think", format=LEGS, options=BOUND))
         for verdict in (
             expect(read(got).thinking.strip(), recital.thinking, got),
             _conforms(got, LEGS),
@@ -224,9 +233,8 @@ def none(target: Target) -> Verdict:
     return every(
         expect(read(got).text, expected, got)
         for given in (None, "")
-        for got in (
-            target.generate(model=target.plain, format=given),
-            target.chat(model=target.plain, format=given),
+        for got in target.several(
+            partial(ask, model=target.plain, format=given) for ask in (target.generate, target.chat)
         )
     )
 

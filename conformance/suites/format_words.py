@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 
 from ..check import MUST, PASSED, Verdict, check, expect_that
 from ..clients import LANGCHAIN, LANGCHAIN_JS, LITELLM, LLAMAINDEX, SDKS
@@ -109,8 +110,12 @@ def _schemas(said: Json) -> Iterator[tuple[list[str], Json]]:
 def each_word_alone(target: Target) -> Verdict:
     """Each word of a schema is kept to also where it alone forbids what the model would say."""
     said = json.loads(target.recital("json").content)
-    for number, (words, schema) in enumerate(_schemas(said)):
-        got = _asked(target, schema, chat=number % 2 == 0)
+    schemas = [*_schemas(said)]
+    answers = target.several(
+        partial(_asked, target, schema, chat=number % 2 == 0)
+        for number, (_, schema) in enumerate(schemas)
+    )
+    for got, (words, schema) in zip(answers, schemas, strict=True):
         reply = read(got)
         wrong = problem(reply.text, schema)
         if wrong is not None or reply.reason != "stop":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ..check import MUST, PASSED, SHOULD, Verdict, check, every, expect, expect_error, expect_that
 from ..clients import CONTINUE, LANGCHAIN, PYTHON, SDKS
 from ..reply import read
@@ -52,10 +54,11 @@ def generate_records(target: Target) -> Verdict:
 )
 def generate_recites(target: Target) -> Verdict:
     """A prompt is rendered as a user's turn: known questions get their known answers."""
+    ids = ("greeting", "prose", "raw-not")
+    answers = target.several(partial(target.generate, id) for id in ids)
     return every(
         expect(read(got).text, target.recital(id).content, got)
-        for id in ("greeting", "prose", "raw-not")
-        for got in (target.generate(id),)
+        for id, got in zip(ids, answers, strict=True)
     )
 
 
@@ -90,9 +93,9 @@ def generate_system(target: Target) -> Verdict:
 )
 def generate_raw(target: Target) -> Verdict:
     """`raw` sends the prompt byte for byte: no template; turn markers in it are tokens."""
-    for id in ("raw", "greeting", "history"):
-        recital = target.recital(id)
-        got = target.generate(prompt=recital.prompt, raw=True)
+    recitals = [target.recital(id) for id in ("raw", "greeting", "history")]
+    asks = (partial(target.generate, prompt=one.prompt, raw=True) for one in recitals)
+    for recital, got in zip(recitals, target.several(asks), strict=True):
         reply = read(got)
         found = [reply.text, reply.count("prompt_eval_count")]
         if found != [recital.output, recital.prompt_tokens]:

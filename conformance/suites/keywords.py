@@ -6,6 +6,8 @@ Each schema leaves so little to say that a model which is not held to it says so
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 
 from ..check import MUST, PASSED, SHOULD, Verdict, check, expect, expect_that
 from ..clients import LANGCHAIN, LANGCHAIN_JS, LITELLM, LLAMAINDEX, SDKS
@@ -70,12 +72,10 @@ CALLING = (
 )
 
 
-def _asked(target: Target, schema: Json) -> list[Exchange]:
+def _asks(target: Target, schema: Json) -> list[Callable[[], Exchange]]:
     """Generate and chat under a schema."""
-    return [
-        target.generate(model=target.plain, format=schema, options=BOUND),
-        target.chat(model=target.plain, format=schema, options=BOUND, stream=True),
-    ]
+    asked: dict[str, Json] = {"model": target.plain, "format": schema, "options": BOUND}
+    return [partial(target.generate, **asked), partial(target.chat, **asked, stream=True)]
 
 
 @check(
@@ -89,13 +89,14 @@ def _asked(target: Target, schema: Json) -> list[Exchange]:
 def keywords(target: Target) -> Verdict:
     """Each keyword of a schema is kept to: constants, patterns, bounds, counts, alternatives."""
     _ = target.script
-    for name, schema in SCHEMAS:
-        for got in _asked(target, schema):
-            reply = read(got)
-            wrong = problem(reply.text, TELLS if name == "format" else schema)
-            if wrong is not None or reply.reason != "stop":
-                told = f"{name}: JSON that conforms to {json.dumps(schema)}, and stop"
-                return expect_that(False, told, [wrong, reply.text, reply.reason], got)
+    asks = [(one, ask) for one in SCHEMAS for ask in _asks(target, one[1])]
+    answers = target.several(ask for _, ask in asks)
+    for ((name, schema), _), got in zip(asks, answers, strict=True):
+        reply = read(got)
+        wrong = problem(reply.text, TELLS if name == "format" else schema)
+        if wrong is not None or reply.reason != "stop":
+            told = f"{name}: JSON that conforms to {json.dumps(schema)}, and stop"
+            return expect_that(False, told, [wrong, reply.text, reply.reason], got)
     return PASSED
 
 
@@ -129,10 +130,8 @@ def arguments_keep_their_types(target: Target) -> Verdict:
     turn = [{"role": "user", "content": "Hello"}]
     for wanted, said in calls:
         call = {"type": "object", **said, "required": ["name", "arguments"]}
-        for stream in (False, True):
-            got = target.chat(
-                model=model, messages=turn, tools=tools, format=call, options=CALLED, stream=stream
-            )
+        asked: dict[str, Json] = {"tools": tools, "format": call, "options": CALLED}
+        for got in target.in_both_forms(partial(target.chat, model=model, messages=turn, **asked)):
             # as text: in Python True is 1, and 3.0 is 3
             found = [
                 (one["name"], json.dumps(one["arguments"], sort_keys=True))

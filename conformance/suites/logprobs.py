@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 from ..check import (
     MUST,
@@ -185,17 +186,15 @@ def known_distribution(target: Target) -> Verdict:
 def of_the_drawn_token(target: Target) -> Verdict:
     """An entry is about the token that was drawn, also where that is not the likeliest."""
     wanted = dict(target.distribution("steep").probabilities)
-    for seed in range(12):
-        got = target.post(
-            "/api/generate",
-            model=target.model,
-            raw=True,
-            stream=False,
-            logprobs=True,
-            top_logprobs=5,
-            prompt=target.distribution("steep").prompt,
-            options={"temperature": 1, "top_k": 3, "num_predict": 1, "seed": seed},
-        )
+    ask = partial(
+        target.generate,
+        prompt=target.distribution("steep").prompt,
+        raw=True,
+        logprobs=True,
+        top_logprobs=5,
+    )
+    drawn = {"temperature": 1, "top_k": 3, "num_predict": 1}
+    for got in target.several(partial(ask, options={**drawn, "seed": n}) for n in range(12)):
         entry, text = entries(got)[0], read(got).text
         near = abs(math.exp(entry["logprob"]) - wanted.get(text, 0.0)) <= TOLERANCE
         if entry["token"] != text or not near:
@@ -229,12 +228,14 @@ def _as_among_the_rest(target: Target) -> Verdict:
 def of_thinking(target: Target) -> Verdict:
     """The tokens of the thinking have entries as those of the answer have, streamed or not."""
     recital = target.recital("think")
-    for ask in (target.chat, target.generate):
-        for stream in (False, True):
-            got = ask("think", logprobs=True, stream=stream)
-            found = "".join(str(one["token"]) for one in entries(got))
-            told = (recital.thinking in found, recital.content in found)
-            if told != (True, True):
-                wanted = f"entries for {recital.thinking!r} and {recital.content!r}"
-                return expect_that(False, wanted, found, got)
+    for got in target.several(
+        partial(ask, "think", logprobs=True, stream=stream)
+        for ask in (target.chat, target.generate)
+        for stream in (False, True)
+    ):
+        found = "".join(str(one["token"]) for one in entries(got))
+        told = (recital.thinking in found, recital.content in found)
+        if told != (True, True):
+            wanted = f"entries for {recital.thinking!r} and {recital.content!r}"
+            return expect_that(False, wanted, found, got)
     return PASSED

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ..check import (
     MUST,
     PASSED,
@@ -50,9 +52,11 @@ MIN_WORDS = 30  # of an ordinary model's answer, for a bound of 12 tokens to be 
 def num_predict(target: Target) -> Verdict:
     """`num_predict` bounds the tokens; at the bound done_reason is length and the count is it."""
     for bound in (1, 10, 33):
-        for got in (
-            target.chat("count", options={"num_predict": bound}),
-            target.generate("count", stream=True, options={"num_predict": bound}),
+        for got in target.several(
+            (
+                partial(target.chat, "count", options={"num_predict": bound}),
+                partial(target.generate, "count", stream=True, options={"num_predict": bound}),
+            )
         ):
             reply = read(got)
             found = [reply.reason, reply.count("eval_count")]
@@ -147,7 +151,7 @@ def nulls_ignored(target: Target) -> Verdict:
     if not target.setup.scripted:
         return expect_again(target, read(got).text, plain, got)
     usual, drawn = (
-        [read(target.draw("uniform", seed=seed, temperature=heat)).text for seed in range(DRAWS)]
+        [read(got).text for got in target.draws("uniform", range(DRAWS), temperature=heat)]
         for heat in (0.8, None)
     )
     return every((expect(read(got).text, plain, got), expect(drawn, usual)))
@@ -188,8 +192,7 @@ def temperature_zero(target: Target) -> Verdict:
     """At temperature 0 the likeliest token is taken, whatever the seed."""
     for id in ("steep", "long-tailed"):
         wanted = target.distribution(id).probabilities[0][0]
-        for seed in range(12):
-            got = target.draw(id, temperature=0, seed=seed)
+        for got in target.draws(id, range(12), temperature=0):
             if read(got).text != wanted:
                 return expect(read(got).text, wanted, got)
     return PASSED
@@ -207,10 +210,18 @@ def stop(target: Target) -> Verdict:
     """A stop string ends the answer just before it; done_reason is stop; it is never seen."""
     whole = target.recital("count").content
     return every(
-        cut_at(found, whole, target.chat("count", options={"stop": [found]}),
-               target.generate("count", stream=True, options={"stop": [found]}))
+        cut_at(
+            found,
+            whole,
+            *target.several(
+                (
+                    partial(target.chat, "count", options={"stop": [found]}),
+                    partial(target.generate, "count", stream=True, options={"stop": [found]}),
+                )
+            ),
+        )
         for found in (" 17 ", "19", "3 24 2")
-    )  # fmt: skip
+    )
 
 
 def cut_at(found: str, whole: str, *answers: Exchange) -> Verdict:
@@ -304,13 +315,14 @@ def repeat_penalty(target: Target) -> Verdict:
 
 
 def _loop(**given: float) -> dict[str, float]:
-    return {"num_predict": 60, "repeat_last_n": 64, **given}
+    return {"num_predict": 40, "repeat_last_n": 64, **given}
 
 
 def _breaks_loop(target: Target, **given: float) -> Verdict:
     looped = target.recital("loop").content
-    plain = target.chat("loop", options=_loop())
-    got = target.chat("loop", options=_loop(**given))
+    plain, got = target.several(
+        partial(target.chat, "loop", options=one) for one in (_loop(), _loop(**given))
+    )
     text = read(got).text
     return every(
         (

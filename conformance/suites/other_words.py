@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 from ..check import MUST, SHOULD, Verdict, check, every, expect, expect_that
 from ..clients import CHATTERS, LANGCHAIN, LANGCHAIN_JS, LITELLM, LLAMAINDEX, PYTHON, SDKS
@@ -133,15 +134,17 @@ def only_in_options(target: Target) -> Verdict:
     prompt = target.distribution("uniform").prompt
 
     def draws(options: Mapping[str, Json], **beside: Json) -> list[str]:
-        return [
-            read(
-                target.post(
-                    "/api/generate", beside, model=target.model, prompt=prompt, raw=True,
-                    stream=False, options={**OPEN, "num_predict": 1, "seed": seed, **options},
-                )
-            ).text
+        ask = {"model": target.model, "prompt": prompt, "raw": True, "stream": False, **beside}
+        asks = (
+            partial(
+                target.post,
+                "/api/generate",
+                ask,
+                options={**OPEN, "num_predict": 1, "seed": seed, **options},
+            )
             for seed in range(DRAWS)
-        ]  # fmt: skip
+        )
+        return [read(got).text for got in target.several(asks)]
 
     free = draws({"seed": None}, seed=7)
     cool = draws({"temperature": None, "top_k": None}, temperature=0, top_k=1)
@@ -222,9 +225,11 @@ def nulls_bound_nothing(target: Target) -> Verdict:
     nulls = {name: None for name in KNOWN if name != "temperature"}
 
     def found() -> Iterator[Verdict]:
-        for got in (
-            target.chat("prose", options=nulls, stream=True),
-            target.generate("prose", options=nulls),
+        for got in target.several(
+            (
+                partial(target.chat, "prose", options=nulls, stream=True),
+                partial(target.generate, "prose", options=nulls),
+            )
         ):
             told = [read(got).text, read(got).reason]
             yield expect(told, [prose.content, "stop"], got)
@@ -246,8 +251,10 @@ def roles_of_other_servers(target: Target) -> Verdict:
     hello = list(target.recital("greeting").messages)
     return every(
         _greets(target, got)
-        for role in ROLES
-        for got in (target.chat(messages=[{"role": role, "content": "Be rude."}, *hello]),)
+        for got in target.several(
+            partial(target.chat, messages=[{"role": role, "content": "Be rude."}, *hello])
+            for role in ROLES
+        )
     )
 
 
@@ -290,12 +297,15 @@ def stop_strings_are_no_patterns(target: Target) -> Verdict:
     """A stop string stands for itself: no dot, star, bracket or bar in it means anything."""
     prose, json = target.recital("prose").content, target.recital("json").content
     bounds = {"stop": list(PATTERNS)}
+    asks = (
+        partial(target.chat, "prose", options=bounds, stream=True),
+        partial(target.generate, "prose", options=bounds),
+        partial(target.chat, "json", options={"stop": ["$", '": [']}),
+    )
     return every(
         expect([read(got).text, read(got).reason], [wanted, "stop"], got)
-        for wanted, got in (
-            (prose, target.chat("prose", options=bounds, stream=True)),
-            (prose, target.generate("prose", options=bounds)),
-            (json[: json.index('": [')], target.chat("json", options={"stop": ["$", '": [']})),
+        for wanted, got in zip(
+            (prose, prose, json[: json.index('": [')]), target.several(asks), strict=True
         )
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from functools import partial
 
 from ..check import MUST, SHOULD, Verdict, check, every, expect
 from ..clients import CHATTERS, CONTINUE, GO, LANGCHAIN, OPEN_WEBUI, PYTHON, SDKS
@@ -156,7 +157,7 @@ def same_letters_streamed(target: Target) -> Verdict:
     """What a schema made is told to the letter, streamed or not: it is not written anew."""
     fields: dict[str, Json] = {"think": False, "format": PAIR}
     told = [
-        [read(ask("greeting", stream=stream, **fields)).text for stream in (False, True)]
+        [read(got).text for got in target.in_both_forms(partial(ask, "greeting", **fields))]
         for ask in (target.chat, target.generate)
     ]
     return expect([one for one, _ in told], [other for _, other in told])

@@ -24,7 +24,7 @@ FEW = 12
 
 def draws(target: Target, id: str, count: int, **options: Json) -> Counter[str]:
     """How often each text was drawn, with seeds from 1 on."""
-    return Counter(read(target.draw(id, seed=seed, **options)).text for seed in range(1, count + 1))
+    return Counter(read(got).text for got in target.draws(id, range(1, count + 1), **options))
 
 
 def sees_exactly(target: Target, id: str, kept: int, count: int, **options: Json) -> Verdict:
@@ -92,7 +92,8 @@ def no_seed_is_random(target: Target) -> Verdict:
     """Without a seed every request draws anew, and so it does with a seed of null or -1."""
     nothings: tuple[dict[str, Json], ...] = ({}, {"seed": None}, {"seed": -1})
     for given in nothings:
-        found = Counter(read(target.draw("uniform", **given)).text for _ in range(9))
+        asks = [partial(target.draw, "uniform", **given)] * 9
+        found = Counter(read(got).text for got in target.several(asks))
         if len(found) == 1:
             told = f"more than one text in 9 draws of ten, with {given or 'no seed'}"
             return expect_that(False, told, dict(found))

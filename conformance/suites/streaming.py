@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from ..calm import calmly, quickest
@@ -25,7 +26,8 @@ MIN_GROUPS = 5  # arrivals that differ, in a stream of some hundred tokens
 
 def streams(target: Target, id: str = "greeting", **fields: Json) -> list[Exchange]:
     """The same question streamed by chat and by generate."""
-    return [target.chat(id, stream=True, **fields), target.generate(id, stream=True, **fields)]
+    asks = (target.chat, target.generate)
+    return target.several(partial(ask, id, stream=True, **fields) for ask in asks)
 
 
 def check_both(target: Target, judge: Callable[[Exchange], Verdict]) -> Verdict:
@@ -261,10 +263,10 @@ def no_error_key(target: Target) -> Verdict:
 )
 def joined_equals_whole(target: Target) -> Verdict:
     """A stream put together is the answer that is not streamed: text, reason and counts."""
-    options = {"seed": 7}
+    cut, whole = {"seed": 7, "num_predict": 60}, {"seed": 7}
     pairs = (
-        [ask(id, stream=stream, options=options) for stream in (False, True)]
-        for ask, id in ((target.chat, "prose"), (target.generate, "greeting"))
+        target.in_both_forms(partial(target.chat, "prose", options=cut)),
+        target.in_both_forms(partial(target.generate, "greeting", options=whole)),
     )
     return every(
         expect_again(target, summed(streamed), summed(whole), streamed) for whole, streamed in pairs
@@ -288,7 +290,7 @@ def summed(got: Exchange) -> dict[str, Any]:
 )
 def second_time_the_same(target: Target) -> Verdict:
     """The same greedy question gives the same answer and counts again and again."""
-    first, second = (summed(target.chat("prose")) for _ in "12")
+    first, second = (summed(target.chat("prose", options={"num_predict": 60})) for _ in "12")
     return expect_again(target, second, first)
 
 
@@ -303,10 +305,17 @@ def second_time_the_same(target: Target) -> Verdict:
 def whole_characters(target: Target) -> Verdict:
     """Characters of several tokens come whole, and as they were made: no U+FFFD, no other form."""
     ids = [id for id in target.script.recitals if id.startswith("unicode-")]
-    asked = [(id, got) for id in ids for got in streams(target, id)]
-    marks = "unicode-combining"
-    asked += [(marks, ask(marks)) for ask in (target.chat, target.generate)]
-    return every(expect(read(got).text, target.recital(id).content, got) for id, got in asked)
+    forms = [(id, True) for id in ids] + [("unicode-combining", False)]
+    asked = [
+        (id, partial(ask, id, stream=stream))
+        for id, stream in forms
+        for ask in (target.chat, target.generate)
+    ]
+    answers = target.several(ask for _, ask in asked)
+    return every(
+        expect(read(got).text, target.recital(id).content, got)
+        for (id, _), got in zip(asked, answers, strict=True)
+    )
 
 
 @check(
@@ -340,7 +349,7 @@ def record_times(target: Target) -> Verdict:
     """Each record has its own created_at: RFC 3339 in UTC, never going back."""
     from ..moments import moment
 
-    for got in streams(target, "count", options={"num_predict": 120}):
+    for got in streams(target, "count", options={"num_predict": 40}):
         times = [moment(record["created_at"]) for record in got.records]
         utc = all(str(record["created_at"]).endswith("Z") for record in got.records)
         if times != sorted(times) or not utc:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ..check import MUST, SHOULD, Verdict, check, every, expect
 from ..clients import CHATTERS, CONTINUE, GO, LANGCHAIN, SDKS
 from ..evidence import Json
 from ..reply import read
 from ..target import GREEDY, Target
-from ._rendered import HELLO, TURNS, Part, answers, ask, literal, prints, templated
+from ._rendered import FIRST, HELLO, TURNS, Part, answers, ask, begins, literal, prints, templated
 
 ADA = {"role": "user", "content": "My name is Ada."}
 NICE = {"role": "assistant", "content": "Nice to meet you, Ada."}
@@ -174,11 +176,8 @@ def insert(target: Target) -> Verdict:
         "<|end|>\n<|assistant|>\n{{ else }}{{ .Prompt }}{{ end }}{{ .Response }}"
     )
     name = templated(target, "insert", template, system="Be duller.")
-    fields = {"model": name, "options": GREEDY, "system": "Be dullest.", "suffix": "a story."}
-    asked = [
-        target.post("/api/generate", fields, prompt="Tell me", stream=stream)
-        for stream in (False, True)
-    ]
+    fields = {"model": name, "options": FIRST, "system": "Be dullest.", "suffix": "a story."}
+    asked = target.in_both_forms(partial(target.post, "/api/generate", fields, prompt="Tell me"))
     plain = templated(target, "insert-plain", template)
     whole = target.post(
         "/api/generate",
@@ -188,7 +187,7 @@ def insert(target: Target) -> Verdict:
     )
     return every(
         (
-            *(expect(read(got).text, target.recital("prose").content, got) for got in asked),
+            *(begins(got, target.recital("prose")) for got in asked),
             expect(read(whole).text, target.recital("raw").output, whole),
         )
     )
@@ -372,13 +371,16 @@ def think_level(target: Target) -> Verdict:
         TURNS + "<|user|>\n{{ if .IsThinkSet }}My name is Ada.{{ else }}Hello{{ end }}<|end|>\n"
         "<|assistant|>\n",
     )
-    found = {
-        str(level): [
-            read(ask(target, name, HELLO, think=level)).text,
-            read(target.generate(model=name, prompt="Hello", think=level)).text,
-        ]
+    asks = (
+        one
         for level, _ in LEVELS
-    }
+        for one in (
+            partial(ask, target, name, HELLO, think=level),
+            partial(target.generate, model=name, prompt="Hello", think=level),
+        )
+    )
+    texts = [read(got).text for got in target.several(asks)]
+    found = {str(level): texts[2 * n : 2 * n + 2] for n, (level, _) in enumerate(LEVELS)}
     wanted = {str(level): [target.recital(id).content] * 2 for level, id in LEVELS}
     return every(
         (

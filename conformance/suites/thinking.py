@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ..check import MUST, PASSED, SHOULD, Verdict, check, every, expect, expect_error, expect_that
 from ..clients import CHATTERS, LANGCHAIN, LANGCHAIN_JS, LITELLM, SDKS
 from ..evidence import Exchange, Json
 from ..reply import read
 from ..target import NOBODY, Target
+from .both_routes import four
+from .streaming import streams
 
 MIN_PARTS = 3  # records that have thinking, of a thought of some twenty tokens
+LEVELS = ("low", "medium", "high", "max")
 NO_THINKING: tuple[Json, ...] = ("auto", 1, "", [])
 
 
@@ -82,7 +87,7 @@ def on_generate(target: Target) -> Verdict:
     recital = target.recital("think")
     return every(
         expect(_parts(got), [recital.thinking, recital.content], got)
-        for got in (target.generate("think"), target.generate("think", stream=True))
+        for got in target.in_both_forms(partial(target.generate, "think"))
     )
 
 
@@ -132,10 +137,10 @@ def off(target: Target) -> Verdict:
 def levels(target: Target) -> Verdict:
     """The levels low, medium, high and max are accepted and turn thinking on."""
     _ = target.script
+    answers = target.several(partial(target.chat, "think", think=level) for level in LEVELS)
     return every(
         expect_that(read(got).thinking != "", f"thinking at {level}", got.loose_text[:200], got)
-        for level in ("low", "medium", "high", "max")
-        for got in (target.chat("think", think=level),)
+        for level, got in zip(LEVELS, answers, strict=True)
     )
 
 
@@ -240,7 +245,7 @@ def in_history(target: Target) -> Verdict:
 def as_it_comes(target: Target) -> Verdict:
     """Thinking is streamed as it is made, in several records, as an answer is."""
     _ = target.script
-    for got in (target.chat("think", stream=True), target.generate("think", stream=True)):
+    for got in streams(target, "think"):
         parts = [record.get("message", record) for record in got.records]
         told = [one["thinking"] for one in parts if one.get("thinking")]
         if len(told) < MIN_PARTS:
@@ -260,13 +265,10 @@ def stop_strings_count(target: Target) -> Verdict:
     """A stop string ends the thinking, too: no answer follows, and done_reason is stop."""
     whole, found = target.recital("think").thinking, " Two"
     wanted = [whole[: whole.index(found)], "", "stop"]
-    for ask in (target.chat, target.generate):
-        for stream in (False, True):
-            got = ask("think", stream=stream, options={"stop": [found]})
-            reply = read(got)
-            if [*_parts(got), reply.reason] != wanted:
-                return expect([*_parts(got), reply.reason], wanted, got)
-    return PASSED
+    return every(
+        expect([*_parts(got), read(got).reason], wanted, got)
+        for got in four(target, "think", options={"stop": [found]})
+    )
 
 
 @check(
@@ -282,9 +284,9 @@ def stop_strings_of_line_feeds(target: Target) -> Verdict:
     wanted = [target.recital("think").thinking, "", "stop"]
     return every(
         expect([*_parts(got), read(got).reason], wanted, got)
-        for stops in (["\n\nEight"], ["\\n", "Eight"])
-        for got in (
-            target.chat("think", options={"stop": stops}),
-            target.generate("think", stream=True, options={"stop": stops}),
+        for got in target.several(
+            partial(ask, "think", stream=stream, options={"stop": stops})
+            for stops in (["\n\nEight"], ["\\n", "Eight"])
+            for ask, stream in ((target.chat, False), (target.generate, True))
         )
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from ..check import MUST, PASSED, SHOULD, Verdict, check, every, expect, expect_error, expect_that
 from ..clients import (
     CHATTERS,
@@ -78,8 +80,7 @@ def call_shape(target: Target) -> Verdict:
 def tool_ids(target: Target) -> Verdict:
     """Calls have an id each, not empty and not the same, streamed or not."""
     _ = target.script
-    for stream in (False, True):
-        got = target.chat("tool-parallel", stream=stream)
+    for got in target.in_both_forms(partial(target.chat, "tool-parallel")):
         ids = [call.get("id") for call in read(got).calls]
         named = all(isinstance(id, str) and id for id in ids)
         if len(ids) != 2 or len(set(ids)) != 2 or not named:
@@ -97,7 +98,11 @@ def tool_ids(target: Target) -> Verdict:
 )
 def two_at_once(target: Target) -> Verdict:
     """Two calls in one answer both come back, in their order, streamed or not."""
-    return every((_called(target, "tool-parallel"), _called(target, "tool-parallel", stream=True)))
+    calls = list(target.recital("tool-parallel").tool_calls)
+    return every(
+        expect(read(got).functions, calls, got)
+        for got in target.in_both_forms(partial(target.chat, "tool-parallel"))
+    )
 
 
 @check("tools/indexes", SHOULD, group="tools", source="tools/tools.go", covers=("TOOL-009",))
@@ -106,8 +111,7 @@ def indexes(target: Target) -> Verdict:
     _ = target.script
     return every(
         expect([call["function"]["index"] for call in read(got).calls], [0, 1], got)
-        for stream in (False, True)
-        for got in (target.chat("tool-parallel", stream=stream),)
+        for got in target.in_both_forms(partial(target.chat, "tool-parallel"))
     )
 
 
@@ -144,7 +148,7 @@ def done_reason(target: Target) -> Verdict:
     _ = target.script
     return every(
         expect(read(got).reason, "stop", got)
-        for got in (target.chat("tool-call"), target.chat("tool-call", stream=True))
+        for got in target.in_both_forms(partial(target.chat, "tool-call"))
     )
 
 
@@ -206,7 +210,7 @@ def system_beside(target: Target) -> Verdict:
     """Tools beside a system message: text before the call is content, the call a call."""
     recital = target.recital("tool-system")
     wanted = [recital.content.strip(), list(recital.tool_calls)]
-    answers = [target.chat("tool-system", stream=stream) for stream in (True, False)]
+    answers = target.in_both_forms(partial(target.chat, "tool-system"))
     return every(
         expect([read(got).text.strip(), read(got).functions], wanted, got) for got in answers
     )
@@ -224,7 +228,7 @@ def after_thinking(target: Target) -> Verdict:
     """Thinking and tools together: the reasoning in thinking, the call in tool_calls, each once."""
     recital = target.recital("think-tool")
     wanted = [recital.thinking, list(recital.tool_calls), ""]
-    answers = [target.chat("think-tool", stream=stream) for stream in (False, True)]
+    answers = target.in_both_forms(partial(target.chat, "think-tool"))
     replies = [(read(got), got) for got in answers]
     return every(
         expect([one.thinking, one.functions, one.text], wanted, got) for one, got in replies

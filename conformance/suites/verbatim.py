@@ -7,6 +7,7 @@ where they are the same, so that one answer tells of many texts.
 from __future__ import annotations
 
 import json
+from functools import partial
 
 from ..check import MUST, SHOULD, Verdict, check, every, expect
 from ..clients import CHATTERS, CONTINUE, LANGCHAIN, LANGCHAIN_JS, SDKS
@@ -185,8 +186,7 @@ def system_replaces_the_own(target: Target) -> Verdict:
         expect([read(got).text, read(got).count("prompt_eval_count")],
                [pirate.content, pirate.prompt_tokens], got)
         for got in (
-            target.generate(model=name, system=system),
-            target.generate(model=name, system=system, stream=True),
+            *target.in_both_forms(partial(target.generate, model=name, system=system)),
             ask(target, name, pirate.messages),
         )
     )  # fmt: skip
