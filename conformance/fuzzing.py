@@ -53,17 +53,30 @@ class Shrinking:
     target: Target
     before: Before | None = None
     after: After | None = None
-    found: dict[Case, Broken] = field(default_factory=dict)
+    found: dict[Case, Exception] = field(default_factory=dict)
     since: float | None = None
     asked: int = 0
 
     def judge(self, case: Case) -> None:
-        """Ask, and raise Broken where the law is; what failed once is not asked again."""
+        """Ask, and raise Broken where the law is; what failed once is not asked again.
+
+        It fails again as it did, whatever it was: Hypothesis would blame us for what comes and
+        goes.
+        """
         if case in self.found:
             raise self.found[case]
         if self.since is not None and self._spent():
             return
         self.asked += 1
+        try:
+            self._ask(case)
+        except Exception as error:
+            if self.since is None:
+                self.since, self.asked = time.monotonic(), 0
+            self.found[case] = error
+            raise
+
+    def _ask(self, case: Case) -> None:
         if self.before is not None:
             self.before(self.target, case)
         headers = {"Content-Type": "application/json"} if case.body is not None else {}
@@ -71,12 +84,8 @@ class Shrinking:
         what = broken(got, case)
         if what is None and self.after is not None:
             what = self.after(self.target, case)
-        if what is None:
-            return
-        if self.since is None:
-            self.since, self.asked = time.monotonic(), 0
-        self.found[case] = Broken(case, got, what)
-        raise self.found[case]
+        if what is not None:
+            raise Broken(case, got, what)
 
     def _spent(self) -> bool:
         assert self.since is not None

@@ -159,7 +159,8 @@ def fuzz_delete(target: Target) -> Verdict:
     def before(target: Target, case: Case) -> None:
         del case
         aside = Target(target.setup, target.patience)
-        if aside.post("/api/copy", source=target.model, destination=name).status != 200:
+        copies = (aside.post("/api/copy", source=target.model, destination=name) for _ in "12")
+        if not any(got.status == 200 for got in copies):  # one may meet another one's deletion
             not_testable("there is nothing to delete: no copy can be made")
 
     def after(target: Target, case: Case) -> str | None:

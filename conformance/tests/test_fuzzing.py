@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis.strategies import SearchStrategy
 
 from ..address import parse_address
-from ..check import Outcome
+from ..check import Outcome, Undecided, not_testable
 from ..commandline import parse, pytest_arguments
 from ..evidence import Exchange, Piece, Request
 from ..fuzzing import Shrinking, keeps_law
@@ -338,6 +338,20 @@ def test_shrinking_has_an_end(honest: Setup) -> None:
     shrinking.asked = 10**6
     shrinking.judge(replace(case, path="/api/elsewhere"))
     assert len(target.exchanges) == 1
+
+
+def test_what_comes_and_goes_is_no_fault_of_ours(honest: Setup) -> None:
+    """What could not be tested once could not be tested, though it could be when asked again."""
+    target = Target(replace(honest, fuzz=3))
+    gone: list[Case] = []
+
+    def before(_: Target, case: Case) -> None:
+        if not gone:
+            gone.append(case)
+            not_testable("there is nothing to copy")
+
+    with pytest.raises(Undecided, match="nothing to copy"):
+        keeps_law(target, "copy", copies(target.model), before=before)
 
 
 def test_effort_and_seed_reach_the_run() -> None:
