@@ -239,6 +239,14 @@ class Target:
             ask["think"] = asked["think"]
         return self.post("/api/generate", {**ask, **fields}, options=self.options(options or {}))
 
+    def in_four_ways(self, id: str, **fields: Json) -> list[Exchange]:
+        """A recital by chat and by generate, in one object and as a stream."""
+        return self.several(
+            partial(ask, id, stream=stream, **fields)
+            for ask in (self.chat, self.generate)
+            for stream in (False, True)
+        )
+
     def draw(self, id: str, *, prompt: str | None = None, **options: Json) -> Exchange:
         """One token after the prompt of a known distribution, with sampling off but for these."""
         off = {"temperature": 1, "top_k": 0, "top_p": 1.0, "min_p": 0.0, "repeat_penalty": 1.0}

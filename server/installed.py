@@ -23,7 +23,6 @@ from .names import ModelName
 from .safetensors import StoredTensor, read_safetensors_header
 from .store import Layer, Manifest, Stamp, Store, UnreadableError
 
-DEFAULT_TEMPLATE = "{{ .Prompt }}"
 _MAX_KEPT = 64  # models
 
 
@@ -137,14 +136,17 @@ class Catalog:
 
         It looks at one file's status, so the event loop may ask.
         """
-        stamp, model = self._found.get(name, (None, None))
-        return model if stamp is not None and stamp == self.store.stamp(name) else None
+        return self._known(name, self.store.stamp(name))
+
+    def _known(self, name: ModelName, stamp: Stamp | None) -> InstalledModel | None:
+        found = self._found.get(name)
+        return found[1] if found is not None and found[0] == stamp else None
 
     def _current(self, name: ModelName) -> InstalledModel:
-        known = self.unchanged(name)
+        stamp = self.store.stamp(name)  # before reading: what is written meanwhile differs from it
+        known = self._known(name, stamp)
         if known is not None:
             return known
-        stamp = self.store.stamp(name)  # before reading: what is written meanwhile differs from it
         model = self._read(self.store.read(name))
         if stamp is not None:
             self._found[name] = stamp, model

@@ -15,7 +15,6 @@ from ..evidence import Exchange, Json, Record, Wrong
 from ..moments import moment
 from ..reply import COUNTS, DURATIONS, read
 from ..target import Target
-from .both_routes import four
 from .logprobs import entries
 
 BEGIN = 0  # id of the begin token of the scripted model
@@ -349,7 +348,7 @@ def reasons(target: Target) -> Verdict:
     """`done_reason` is stop where an answer ends, length where it is cut, on no other record."""
     _ = target.script  # an ordinary model may go on
     for options, wanted in (({}, "stop"), ({"num_predict": 2}, "length")):
-        for got in four(target, "greeting", options=options):
+        for got in target.in_four_ways("greeting", options=options):
             reply = read(got)
             early = [record for record in reply.records[:-1] if record.get("done_reason")]
             if reply.reason != wanted or early:

@@ -12,7 +12,6 @@ from ..evidence import Exchange, Json
 from ..extra import album, seer
 from ..reply import read
 from ..target import GREEDY, Target
-from .both_routes import four
 from .context import WINDOW
 from .logprobs import entries
 from .shown import made
@@ -186,7 +185,9 @@ def ends_at_the_limit(target: Target) -> Verdict:
     return every(
         expect([read(got).text, read(got).reason], [recital.content, reason], got)
         for less, reason in ((0, "stop"), (1, "length"))
-        for got in four(target, "greeting", options={"num_predict": recital.output_tokens - less})
+        for got in target.in_four_ways(
+            "greeting", options={"num_predict": recital.output_tokens - less}
+        )
     )
 
 
@@ -369,7 +370,7 @@ def of_whole_answers(target: Target) -> Verdict:
     spelled = (
         expect([_spelled(got), len(entries(got))], [recital.content, recital.output_tokens - 1],
                got)
-        for got in four(target, "greeting", logprobs=True)
+        for got in target.in_four_ways("greeting", logprobs=True)
     )  # fmt: skip
     return every((*spelled, *_rare(target)))
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 
 from ..check import MUST, SHOULD, Verdict, check, every, expect, expect_error, expect_that
 from ..clients import CHATTERS, LANGCHAIN, LANGCHAIN_JS, SDKS
-from ..evidence import Exchange, Json, Record
+from ..evidence import Record
 from ..reply import read
 from ..target import Target
 from .context import WINDOW, WORDS
@@ -16,15 +15,6 @@ from .logprobs import entries
 NEAR = 0.02  # between two evaluations of one prompt
 ALTERNATIVES = 2
 BOUND = 6
-
-
-def four(target: Target, id: str, **fields: Json) -> list[Exchange]:
-    """A recital by chat and by generate, streamed and not."""
-    return target.several(
-        partial(ask, id, stream=stream, **fields)
-        for ask in (target.chat, target.generate)
-        for stream in (False, True)
-    )
 
 
 @check(
@@ -43,11 +33,11 @@ def options_on_both(target: Target) -> Verdict:
         (
             *(
                 expect([read(got).count("eval_count"), read(got).reason], [BOUND, "length"], got)
-                for got in four(target, "count", options=cut)
+                for got in target.in_four_ways("count", options=cut)
             ),
             *(
                 expect([read(got).text, read(got).reason], ["1 2 3", "stop"], got)
-                for got in four(target, "count", options=stopped)
+                for got in target.in_four_ways("count", options=stopped)
             ),
         )
     )
@@ -64,7 +54,7 @@ def options_on_both(target: Target) -> Verdict:
 def logprobs_on_both(target: Target) -> Verdict:
     """Chat and generate, streamed and not, give the same entries, with as many alternatives."""
     asked = {"logprobs": True, "top_logprobs": ALTERNATIVES}
-    answers = four(target, "count", options={"num_predict": BOUND}, **asked)
+    answers = target.in_four_ways("count", options={"num_predict": BOUND}, **asked)
     first = entries(answers[0])
     return every(
         verdict

@@ -13,7 +13,6 @@ from ..extra import album
 from ..reply import read
 from ..target import Target
 from .beside import SAID, WORD
-from .both_routes import four
 from .format import problem
 from .logprobs import entries
 from .shown import made
@@ -110,11 +109,11 @@ def all_of_them(target: Target) -> Verdict:
         (
             *(
                 expect([read(got).text, read(got).reason], ["1 2 3", "stop"], got)
-                for got in four(target, "count", options=ALL_OF_THEM)
+                for got in target.in_four_ways("count", options=ALL_OF_THEM)
             ),
             *(
                 expect([read(got).count("eval_count"), read(got).reason], [FEW, "length"], got)
-                for got in four(target, "count", options=bounded)
+                for got in target.in_four_ways("count", options=bounded)
             ),
         )
     )

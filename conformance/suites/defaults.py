@@ -18,7 +18,6 @@ from ..evidence import Exchange, Json
 from ..provision import create
 from ..reply import read
 from ..target import GREEDY, Target
-from .both_routes import four
 from .busy import offered
 from .every_way import WAYS
 from .options import cut_at
@@ -199,7 +198,9 @@ def stop_replaces(target: Target) -> Verdict:
     name = target.temporary("stops")
     create(target, name, **{"from": target.model, "parameters": {"stop": OWN_STOPS}})
     for stops, wanted in ((None, "1 2 3"), ([" 6 "], "1 2 3 4 5"), ([], "1 2 3 4 5 6 7")):
-        for got in four(target, "count", model=name, options={"stop": stops, "num_predict": 24}):
+        for got in target.in_four_ways(
+            "count", model=name, options={"stop": stops, "num_predict": 24}
+        ):
             text = read(got).text
             if text != wanted and not (stops == [] and text.startswith(wanted)):
                 told = f"{wanted!r} where the model's stop is {OWN_STOPS}, the request's {stops}"
@@ -260,7 +261,7 @@ def stop_as_given(target: Target) -> Verdict:
         for path, stream in WAYS
     )
     whole = target.recital("greeting").content
-    ends = four(target, "greeting", options={"stop": [f"{whole[-6:]}!"]})
+    ends = target.in_four_ways("greeting", options={"stop": [f"{whole[-6:]}!"]})
     emoji = target.recital("unicode-emoji")
     ask = {"model": target.model, "stream": False, **emoji.asked}
     body = json.dumps({**ask, "options": {**GREEDY, "stop": ["👍🏽"]}})

@@ -228,11 +228,7 @@ def _as_among_the_rest(target: Target) -> Verdict:
 def of_thinking(target: Target) -> Verdict:
     """The tokens of the thinking have entries as those of the answer have, streamed or not."""
     recital = target.recital("think")
-    for got in target.several(
-        partial(ask, "think", logprobs=True, stream=stream)
-        for ask in (target.chat, target.generate)
-        for stream in (False, True)
-    ):
+    for got in target.in_four_ways("think", logprobs=True):
         found = "".join(str(one["token"]) for one in entries(got))
         told = (recital.thinking in found, recital.content in found)
         if told != (True, True):

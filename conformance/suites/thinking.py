@@ -9,7 +9,6 @@ from ..clients import CHATTERS, LANGCHAIN, LANGCHAIN_JS, LITELLM, SDKS
 from ..evidence import Exchange, Json
 from ..reply import read
 from ..target import NOBODY, Target
-from .both_routes import four
 from .streaming import streams
 
 MIN_PARTS = 3  # records that have thinking, of a thought of some twenty tokens
@@ -267,7 +266,7 @@ def stop_strings_count(target: Target) -> Verdict:
     wanted = [whole[: whole.index(found)], "", "stop"]
     return every(
         expect([*_parts(got), read(got).reason], wanted, got)
-        for got in four(target, "think", options={"stop": [found]})
+        for got in target.in_four_ways("think", options={"stop": [found]})
     )
 
 

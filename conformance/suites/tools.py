@@ -24,12 +24,6 @@ NO_TOOLS: tuple[Json, ...] = ([], None)
 CALLERS = (*SDKS, LANGCHAIN, LANGCHAIN_JS, LLAMAINDEX, CONTINUE, ROO, ZED)
 
 
-def _called(target: Target, id: str, **fields: Json) -> Verdict:
-    """Passed if exactly the recital's calls come back, in order."""
-    got = target.chat(id, **fields)
-    return expect(read(got).functions, list(target.recital(id).tool_calls), got)
-
-
 @check(
     "tools/called",
     MUST,

@@ -8,7 +8,6 @@ from ..evidence import Json
 from ..reply import read
 from ..target import Target
 from ._rendered import answers, templated
-from .both_routes import four
 from .kept import told
 from .names import copied
 from .shown import made
@@ -79,7 +78,7 @@ def cut_short_in_every_way(target: Target) -> Verdict:
     whole = target.recital("think").output_tokens
     verdicts = []
     for bound in (2, whole // 2, whole - 2):
-        answers = four(target, "think", options={"num_predict": bound})
+        answers = target.in_four_ways("think", options={"num_predict": bound})
         said = [(read(got).thinking, read(got).text) for got in answers]
         for got, one in zip(answers, said, strict=True):
             reply = read(got)
